@@ -1,0 +1,131 @@
+"""Indexes over slots: one value to one slot, and values in order.
+
+Law: an index names exactly the live slots whose item has the value, evicted or not. Null is no
+value for a `UniqueIndex`, and stands last, in creation order, in a `SortedIndex`.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sortedcontainers import SortedList
+
+from lithair.core.event import Slot
+from lithair.core.values import Sortable
+
+
+class UniqueIndex:
+    """Which slot holds a value; no two items share one, null is not a value."""
+
+    def __init__(self) -> None:
+        self.slots: dict[Sortable, Slot] = {}
+
+    def add(self, value: Sortable | None, slot: Slot) -> None:
+        if value is not None:
+            self.slots[value] = slot
+
+    def remove(self, value: Sortable | None, slot: Slot) -> None:
+        if value is not None and self.slots.get(value) == slot:
+            del self.slots[value]
+
+    def find(self, value: Sortable) -> Slot | None:
+        return self.slots.get(value)
+
+    def move(self, moved: dict[Slot, Slot]) -> None:
+        """Take over new slot numbers after the table was rebuilt."""
+        self.slots = {value: moved[slot] for value, slot in self.slots.items()}
+
+
+class SortedIndex:
+    """Slots by value, equals in creation order: equality, ranges, and walks in both directions."""
+
+    def __init__(self) -> None:
+        self.entries: SortedList[tuple[Sortable, int]] = SortedList()
+        self.nulls: SortedList[int] = SortedList()
+
+    def fill(self, pairs: Iterable[tuple[Sortable | None, Slot]]) -> None:
+        """Take in many at once, in one sort: for opening."""
+        nulls: list[int] = []
+        entries: list[tuple[Sortable, int]] = []
+        for value, slot in pairs:
+            if value is None:
+                nulls.append(slot)
+            else:
+                entries.append((value, slot))
+        self.entries.update(entries)
+        self.nulls.update(nulls)
+
+    def add(self, value: Sortable | None, slot: Slot) -> None:
+        if value is None:
+            self.nulls.add(slot)
+        else:
+            self.entries.add((value, slot))
+
+    def remove(self, value: Sortable | None, slot: Slot) -> None:
+        if value is None:
+            self.nulls.discard(slot)
+        else:
+            self.entries.discard((value, slot))
+
+    def move(self, moved: dict[Slot, Slot]) -> None:
+        """Take over new slot numbers after the table was rebuilt; the order stays."""
+        self.entries = SortedList((value, moved[Slot(slot)]) for value, slot in self.entries)
+        self.nulls = SortedList(moved[Slot(slot)] for slot in self.nulls)
+
+    def bounds(
+        self, low: Sortable | None, high: Sortable | None, *, open_low: bool, open_high: bool
+    ) -> tuple[int, int]:
+        """Give the index range of values between `low` and `high`; None is no bound.
+
+        A one-element tuple sorts before every pair with the same value, and one that ends in
+        infinity behind them: so both ends are found without a slot to compare.
+        """
+        start, stop = 0, len(self.entries)
+        if low is not None:
+            start = self._behind(low) if open_low else self._before(low)
+        if high is not None:
+            stop = self._before(high) if open_high else self._behind(high)
+        return start, max(start, stop)
+
+    def _before(self, value: Sortable) -> int:
+        return self.entries.bisect_left((value, -1))
+
+    def _behind(self, value: Sortable) -> int:
+        return self.entries.bisect_right((value, 1 << 62))
+
+    def slots_between(self, start: int, stop: int) -> Iterator[Slot]:
+        for _, slot in self.entries.islice(start, stop):
+            yield Slot(slot)
+
+    def null_slots(self, start: int) -> Iterator[Slot]:
+        for slot in self.nulls.islice(start):
+            yield Slot(slot)
+
+    def walk(
+        self,
+        start: int,
+        stop: int,
+        *,
+        descending: bool,
+        behind: tuple[Sortable, Slot] | None = None,
+    ) -> Iterator[Slot]:
+        """Give slots of the range in order of value, equals in creation order both ways.
+
+        `behind` goes on after that entry, at a cost that doesn't grow with its place.
+        """
+        entries = self.entries
+        if not descending:
+            if behind is not None:
+                start = max(start, entries.bisect_right(behind))
+            for _, slot in entries.islice(start, stop):
+                yield Slot(slot)
+            return
+        if behind is not None:
+            group_stop = min(stop, self._behind(behind[0]))
+            for _, slot in entries.islice(max(start, entries.bisect_right(behind)), group_stop):
+                yield Slot(slot)
+            stop = min(stop, self._before(behind[0]))
+        while stop > start:
+            value = entries[stop - 1][0]
+            group = max(start, self._before(value))
+            for _, slot in entries.islice(group, stop):
+                yield Slot(slot)
+            stop = group

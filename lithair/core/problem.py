@@ -1,0 +1,48 @@
+"""Refusals and their body: one `application/problem+json` object (RFC 9457).
+
+Law: a refusal says what was wrong in the words of the caller's world: wire names, values, and
+never a path, a stack or a class of ours.
+"""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import msgspec
+
+from lithair.errors import FieldError, LithairError
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Refusal(LithairError):
+    """A command or a query is refused with `status`; nothing of it has happened."""
+
+    def __init__(self, status: int, message: str, errors: Iterable[FieldError] = ()) -> None:
+        super().__init__(message, status=status, errors=errors)
+
+
+def title_of(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def problem_body(status: int, message: str, errors: Iterable[FieldError] = ()) -> bytes:
+    """Encode a problem: `error` is the short sentence, `detail` the same with what it applies to."""
+    listed = [{"field": e.field, "message": e.message} for e in errors]
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status,
+        "detail": message,
+        "error": message.split(". ")[0].removesuffix("."),
+    }
+    if listed:
+        body["errors"] = listed
+        body["detail"] = message + ": " + "; ".join(f"{e['field']}: {e['message']}" for e in listed)
+    return _encode(body)
+
+
+def problem_of(error: LithairError) -> bytes:
+    return problem_body(error.status, str(error), error.errors)

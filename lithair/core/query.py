@@ -1,0 +1,191 @@
+"""Queries: what a list or a count asks for, read from the pairs of a query string.
+
+    filter  := name "=" test        several are ANDed, also on one field
+    test    := value | "=" value | "!" value | (">" | "<" | ">=" | "<=") value
+             | "~" text | "[" value ("," value)* "]"       a comma in a value is written "\\,"
+    other   := "sort=" ["-"] name ("," ...)* | "skip=" n | "take=" n | "after=" id | "fields=" names
+
+Law: what can't be understood is refused with the parameter's name, never passed over; a field the
+caller may not read does not exist for it.
+"""
+
+import operator
+import re
+import typing
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from lithair.core.problem import Refusal
+from lithair.core.schema import Schema
+from lithair.core.shape import Path, find_path
+from lithair.core.values import Sortable, parse_text
+from lithair.errors import FieldError
+
+FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a test per item
+SKIP_MAX = 1 << 53
+NULL = "null"
+
+Test = Callable[[Sortable | None], bool]
+
+_RANGES: dict[str, Callable[[Sortable, Sortable], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """One test of one field. `operator` is = ! > < >= <= ~ or [; null stands in `operands` as None."""
+
+    path: Path
+    operator: str
+    operands: tuple[Sortable | None, ...]
+    matches: Test
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A list or count as asked for; `fields` None is the whole item."""
+
+    filters: tuple[Filter, ...] = ()
+    sort: tuple[tuple[Path, bool], ...] = ()  # (field, is descending)
+    skip: int = 0
+    take: int = 0
+    after: str | None = None
+    fields: frozenset[str] | None = None
+
+
+def refuse(parameter: str, message: str) -> Refusal:
+    return Refusal(400, f"Query parameter {parameter!r}", [FieldError(parameter, message)])
+
+
+class QueryReader:
+    """Reads queries about one model; `unreadable` are the wire names hidden from the caller."""
+
+    def __init__(self, schema: Schema, unreadable: frozenset[str], take_max: int) -> None:
+        self.schema = schema
+        self.unreadable = unreadable
+        self.take_max = take_max
+
+    def read(self, pairs: Iterable[Sequence[str]], *, for_count: bool = False) -> Query:
+        """Read the pairs of a list's query; a count takes filters only. Raises `Refusal` 400."""
+        filters: list[Filter] = []
+        options: dict[str, str] = {}
+        for name, text in pairs:
+            if name in ("sort", "skip", "take", "after", "fields") and not for_count:
+                if name in options:
+                    raise refuse(name, "is given twice")
+                options[name] = text
+            else:
+                filters.append(self._filter(name, text))
+        if len(filters) > FILTERS_MAX:
+            raise refuse(filters[FILTERS_MAX].path.text, f"more than {FILTERS_MAX} filters")
+        return Query(
+            filters=tuple(filters),
+            sort=self._sort(options["sort"]) if options.get("sort") else (),
+            skip=_number("skip", options.get("skip", "0")),
+            take=min(_number("take", options.get("take", str(self.take_max))), self.take_max),
+            after=options.get("after"),
+            fields=self._fields(options["fields"]) if "fields" in options else None,
+        )
+
+    def _path(self, parameter: str, text: str) -> Path:
+        path = find_path(self.schema, text, self.unreadable)
+        if path is None:
+            known = ", ".join(f.wire for f in self.schema.fields if f.wire not in self.unreadable)
+            raise refuse(parameter, f"there is no field {text!r}; the fields are {known}")
+        return path
+
+    def _sort(self, text: str) -> tuple[tuple[Path, bool], ...]:
+        parts: list[tuple[Path, bool]] = []
+        for part in text.split(","):
+            path = self._path("sort", part.removeprefix("-"))
+            if _is_list(path) or _is_object(path):
+                raise refuse("sort", f"{path.text!r} holds lists or objects, which have no order")
+            parts.append((path, part.startswith("-")))
+        return tuple(parts)
+
+    def _fields(self, text: str) -> frozenset[str]:
+        names = [name for name in text.split(",") if name]
+        for name in names:
+            if self._path("fields", name).steps:
+                raise refuse("fields", f"{name!r}: name whole fields only")
+        return frozenset(names)
+
+    def _filter(self, name: str, text: str) -> Filter:
+        path = self._path(name, name)
+        sign, rest = _split_operator(text)
+        if sign == "~":
+            return _contains(path, rest)
+        if sign == "[":
+            texts = [t.replace("\\,", ",") for t in re.split(r"(?<!\\),", rest)]
+            operands = tuple(None if t == NULL else _operand(path, t) for t in texts)
+            allowed = frozenset(operands)
+            return Filter(path, sign, operands, lambda value: value in allowed)
+        if sign in _RANGES:
+            return _range(path, sign, _operand(path, rest))
+        is_text = sign == "=="
+        operand = None if rest == NULL and not is_text else _operand(path, rest)
+        if sign == "!":
+            return Filter(path, "!", (operand,), lambda value: value != operand)
+        return Filter(path, "=", (operand,), lambda value: value == operand)
+
+
+def _split_operator(text: str) -> tuple[str, str]:
+    if text[:2] in (">=", "<="):
+        return text[:2], text[2:]
+    if text[:1] in (">", "<", "~", "!"):
+        return text[:1], text[1:]
+    if text[:1] == "=":
+        return "==", text[1:]
+    if text[:1] == "[" and text[-1:] == "]":
+        return "[", text[1:-1]
+    return "=", text
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 16 or int(text) > SKIP_MAX:
+        raise refuse(name, f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def _is_list(path: Path) -> bool:
+    return (typing.get_origin(path.base) or path.base) in (list, tuple, set, frozenset)
+
+
+def _is_object(path: Path) -> bool:
+    origin = typing.get_origin(path.base) or path.base
+    return origin is dict or (isinstance(origin, type) and issubclass(origin, msgspec.Struct))
+
+
+def _operand(path: Path, text: str) -> Sortable:
+    if _is_list(path) or _is_object(path):
+        raise refuse(path.text, "holds lists or objects: only null, !null and ~text can be asked")
+    try:
+        value = parse_text(text, path.base)
+    except ValueError as error:
+        raise refuse(path.text, f"{text!r} is not a value of this field: {error}") from None
+    return path.sort(value)
+
+
+def _range(path: Path, sign: str, bound: Sortable) -> Filter:
+    compare = _RANGES[sign]
+    return Filter(path, sign, (bound,), lambda value: value is not None and compare(value, bound))
+
+
+def _contains(path: Path, text: str) -> Filter:
+    part = text.casefold()
+    if path.base is str:
+        return Filter(
+            path, "~", (), lambda v: v is not None and part in typing.cast(str, v).casefold()
+        )
+    if _is_list(path) and typing.get_args(path.base)[:1] == (str,):
+
+        def in_any(value: Sortable | None) -> bool:
+            return value is not None and any(
+                part in element.casefold() for element in typing.cast(list[str], value)
+            )
+
+        return Filter(path, "~", (), in_any)
+    raise refuse(path.text, "~ looks for text, and this field does not hold text")

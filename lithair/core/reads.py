@@ -1,0 +1,98 @@
+"""Reads: answers from the committed state.
+
+Law: a read changes nothing and never waits for a write in flight; what it answers was true at the
+seq it carries.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from lithair.core.model_state import ModelState
+from lithair.core.problem import Refusal
+from lithair.core.query import Query
+from lithair.core.scan import Found
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Read(NamedTuple):
+    """The answer to a read; `item_seq` (the ETag) and `key` are 0 and "" without an item."""
+
+    status: int
+    body: bytes
+    item_seq: int = 0
+    key: str = ""
+
+
+def get(state: ModelState, key: str, access: str) -> Read:
+    """Give one item; raises `Refusal` 404."""
+    projection = state.tables.projection
+    slot = projection.slots.get(key)
+    if slot is None:
+        raise Refusal(404, f"There is no item {key!r}")
+    payload = state.views[access].show(projection.payload(slot))
+    return Read(200, payload, projection.seqs[slot], key)
+
+
+def page(state: ModelState, found: Found, query: Query, access: str, list_bytes_max: int) -> Read:
+    """Give the page of a list; it ends early where it grows over `list_bytes_max`."""
+    view, payload = state.views[access], state.tables.projection.payload
+    show = view.show if query.fields is None else view.shape(query.fields).apply
+    bodies: list[bytes] = []
+    size, has_more = 0, found.has_more
+    for slot in found.slots:
+        body = show(payload(slot))
+        size += len(body) + 1
+        if size > list_bytes_max and bodies:
+            has_more = True
+            break
+        bodies.append(body)
+    body = b'{"data":[%b],"total":%d,"skip":%d,"take":%d,"has_more":%b}' % (
+        b",".join(bodies),
+        found.total,
+        query.skip,
+        query.take,
+        b"true" if has_more else b"false",
+    )
+    return Read(200, body)
+
+
+def count(found: Found) -> Read:
+    return Read(200, b'{"count":%d}' % found.total)
+
+
+def random_id(state: ModelState, draw: float) -> Read:
+    """Give the id of a live item, chosen by `draw` (0 up to 1); raises `Refusal` 404 when empty.
+
+    A drawn dead slot leads to the next live one: fair enough while at most a quarter is dead.
+    """
+    projection = state.tables.projection
+    if not len(projection):
+        raise Refusal(404, "There are no items")
+    slots = len(projection.keys)
+    start = int(draw * slots)
+    for step in range(slots):
+        key = projection.keys[(start + step) % slots]
+        if key is not None:
+            return Read(200, _encode({"id": key}))
+    raise AssertionError("a live item has no slot")
+
+
+def exists(state: ModelState, keys: list[str]) -> Read:
+    slots = state.tables.projection.slots
+    return Read(200, _encode([key in slots for key in keys]))
+
+
+def stats(state: ModelState, log_bytes: int) -> Read:
+    """Give a model's figures; all are exact, kept as items come and go."""
+    projection = state.tables.projection
+    figures = {
+        "item_count": len(projection),
+        "hot_count": len(projection),
+        "warm_count": 0,
+        "approx_ram_bytes": projection.ram_bytes,
+        "raftlog_size_bytes": log_bytes,
+        "seq": state.seq,
+    }
+    return Read(200, _encode(figures))

@@ -1,0 +1,240 @@
+"""Scans: answering a query from the committed state, in slices.
+
+Law: an answer is exact at the seq at which the scan ends. A slot that changed while it ran is
+looked at again in the last slice. Nothing is decoded that an index can tell.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import NamedTuple
+
+from lithair.core.event import Slot
+from lithair.core.index import SortedIndex
+from lithair.core.query import Filter, Query, refuse
+from lithair.core.shape import Path, Reader
+from lithair.core.tables import Tables
+from lithair.core.values import Sortable
+
+SLICE_SLOTS = 256  # slots between two looks at the clock: 0.1 to 0.3 ms of work
+
+
+class Found(NamedTuple):
+    """The slots of one page in the order asked for, of `total` that match."""
+
+    slots: list[Slot]
+    total: int
+    has_more: bool
+
+
+class Scan:
+    """One list or count under way: call `advance` until it gives what was found."""
+
+    def __init__(self, tables: Tables, query: Query) -> None:
+        self.touched: set[Slot] = set()
+        self._tables = tables
+        self._query = query
+        self._filters = query.filters
+        self._paths = _distinct([f.path for f in query.filters] + [p for p, _ in query.sort])
+        texts = [path.text for path in self._paths]
+        self._tests = [(f.matches, texts.index(f.path.text)) for f in query.filters]
+        self._order = [(texts.index(p.text), descending) for p, descending in query.sort]
+        self._reader = Reader(self._paths) if self._paths else None
+        self._matched: dict[Slot, list[Sortable | None]] = {}
+        self._slots: Iterator[Slot] = iter(())
+        self._is_started = False
+
+    def advance(self) -> Found | None:
+        """Look at some more slots; gives what was found once all were seen."""
+        if not self._is_started:
+            self._is_started = True
+            found = self._from_index()
+            if found is not None:
+                return found
+            self._slots = self._candidates()
+            self._tables.watchers.append(self)
+        seen = 0
+        for slot in islice(self._slots, SLICE_SLOTS):
+            self._look_at(slot)
+            seen += 1
+        if seen == SLICE_SLOTS:
+            return None
+        self.close()
+        return self._conclude()
+
+    def close(self) -> None:
+        """Stop watching; to be called when the scan is given up."""
+        if self in self._tables.watchers:
+            self._tables.watchers.remove(self)
+
+    def _look_at(self, slot: Slot) -> None:
+        payload = self._tables.projection.cells[slot]
+        if payload is None:
+            return
+        values = self._reader.read(payload) if self._reader else []
+        if all(test(values[place]) for test, place in self._tests):
+            self._matched[slot] = values
+
+    def _conclude(self) -> Found:
+        for slot in self.touched:
+            self._matched.pop(slot, None)
+            self._look_at(slot)
+        total = len(self._matched)
+        after = None if self._query.after is None else self._slot_of_after()
+        if after is not None and after not in self._matched:
+            # It may have stopped matching since the page before: its place still tells where to go on.
+            payload = self._tables.projection.payload(after)
+            self._matched[after] = self._reader.read(payload) if self._reader else []
+        order = sorted(self._matched)
+        for place, descending in reversed(self._order):
+            order = _sorted_by(order, self._matched, place, descending=descending)
+        start = 0 if after is None else order.index(after) + 1
+        page = order[start + self._query.skip :]
+        return Found(page[: self._query.take], total, len(page) > self._query.take)
+
+    def _slot_of_after(self) -> Slot:
+        assert self._query.after is not None
+        slot = self._tables.projection.slots.get(self._query.after)
+        if slot is None:
+            raise refuse("after", f"there is no item {self._query.after!r}")
+        return slot
+
+    def _candidates(self) -> Iterator[Slot]:
+        """Choose the index that leaves the fewest slots to look at; else all of them."""
+        best: list[Slot] | None = None
+        fewest = len(self._tables.projection.keys)
+        for test in self._filters:
+            chosen = _lookup(self._tables, test)
+            if chosen is not None and chosen.size < fewest:
+                fewest, best = chosen.size, list(chosen.slots)
+        if best is not None:
+            return iter(best)
+        return (Slot(slot) for slot in range(len(self._tables.projection.keys)))
+
+    def _from_index(self) -> Found | None:
+        """Answer at once when no item has to be decoded; None when some have."""
+        query, projection = self._query, self._tables.projection
+        if not self._filters and not query.sort:
+            return self._in_creation_order()
+        if len(query.sort) > 1 or len(self._filters) > 1:
+            return None
+        if not query.sort:
+            chosen = _lookup(self._tables, self._filters[0])
+            if chosen is None or query.take:
+                return None
+            return Found([], chosen.size, query.skip < chosen.size)
+        path, descending = query.sort[0]
+        index = self._tables.sorted.get(path.text)
+        if index is None:
+            return None
+        if not self._filters:
+            return self._walk(index, (0, len(index.entries)), descending, with_nulls=True)
+        test = self._filters[0]
+        if test.path.text != path.text or not _is_span(test):
+            return None
+        return self._walk(index, _span_of(index, test), descending, with_nulls=False)
+
+    def _walk(
+        self, index: SortedIndex, span: tuple[int, int], descending: bool, *, with_nulls: bool
+    ) -> Found:
+        low, high = span
+        total = high - low + (len(index.nulls) if with_nulls else 0)
+        behind, null_from, skip = None, 0, self._query.skip
+        if self._query.after is not None:
+            slot = self._slot_of_after()
+            payload = self._tables.projection.payload(slot)
+            value = self._tables.index_values(payload)[self._query.sort[0][0].text]
+            if value is None:
+                low, null_from = high, index.nulls.bisect_right(slot)
+            else:
+                behind = (value, slot)
+        elif not descending:
+            jump = min(skip, high - low)
+            low, skip = low + jump, skip - jump
+        walk = index.walk(low, high, descending=descending, behind=behind)
+        nulls = index.null_slots(null_from) if with_nulls else iter(())
+        page = list(islice(chain(walk, nulls), skip, skip + self._query.take + 1))
+        return Found(page[: self._query.take], total, len(page) > self._query.take)
+
+    def _in_creation_order(self) -> Found:
+        query, projection = self._query, self._tables.projection
+        total, keys = len(projection), projection.keys
+        first = 0 if query.after is None else self._slot_of_after() + 1
+        if len(keys) == total:
+            start = min(first + query.skip, total)
+            page = [Slot(slot) for slot in range(start, min(start + query.take, total))]
+            return Found(page, total, start + len(page) < total)
+        live = (Slot(slot) for slot in range(first, len(keys)) if keys[slot] is not None)
+        page = list(islice(live, query.skip, query.skip + query.take + 1))
+        return Found(page[: query.take], total, len(page) > query.take)
+
+
+class _Chosen(NamedTuple):
+    """What an index tells about one filter."""
+
+    size: int
+    slots: Iterable[Slot]
+
+
+def _is_span(test: Filter) -> bool:
+    return test.operator in ("=", ">", "<", ">=", "<=") and None not in test.operands
+
+
+def _span_of(index: SortedIndex, test: Filter) -> tuple[int, int]:
+    """Give the range of an index's entries that passes a test of one value."""
+    operand = test.operands[0]
+    low = operand if test.operator in ("=", ">", ">=") else None
+    high = operand if test.operator in ("=", "<", "<=") else None
+    return index.bounds(low, high, open_low=test.operator == ">", open_high=test.operator == "<")
+
+
+def _lookup(tables: Tables, test: Filter) -> _Chosen | None:
+    """Ask an index for the slots that pass; None when no index can tell."""
+    if not test.path.is_field or test.operator in ("~", "!"):
+        return None
+    wire = test.path.text
+    index = tables.sorted.get(wire)
+    if index is None:
+        return _lookup_unique(tables, test)
+    if _is_span(test):
+        low, high = _span_of(index, test)
+        return _Chosen(high - low, index.slots_between(low, high))
+    spans = [
+        index.bounds(value, value, open_low=False, open_high=False)
+        for value in set(test.operands)
+        if value is not None
+    ]
+    nulls = index.null_slots(0) if None in test.operands else iter(())
+    count = sum(high - low for low, high in spans) + (
+        len(index.nulls) if None in test.operands else 0
+    )
+    return _Chosen(count, chain(nulls, *(index.slots_between(*span) for span in spans)))
+
+
+def _lookup_unique(tables: Tables, test: Filter) -> _Chosen | None:
+    index = tables.uniques.get(test.path.text)
+    if index is None or test.operator not in ("=", "[") or None in test.operands:
+        return None
+    found = {index.find(value) for value in test.operands if value is not None}
+    slots = [slot for slot in found if slot is not None]
+    return _Chosen(len(slots), slots)
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    """Keep the first of each name: a field is read once, however often it is asked about."""
+    return list({path.text: path for path in paths}.values())
+
+
+def _sorted_by(
+    order: list[Slot], values: dict[Slot, list[Sortable | None]], place: int, *, descending: bool
+) -> list[Slot]:
+    """Sort by one value, stably; null comes last in both directions."""
+    nulls = [slot for slot in order if values[slot][place] is None]
+    others = [slot for slot in order if values[slot][place] is not None]
+
+    def key(slot: Slot) -> Sortable:
+        value = values[slot][place]
+        assert value is not None
+        return value
+
+    others.sort(key=key, reverse=descending)
+    return others + nulls

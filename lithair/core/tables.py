@@ -1,0 +1,135 @@
+"""The committed state of a model: the projection and every index over it, changed together.
+
+Law: after each change, every index agrees with the projection; a scan that is under way is told of
+each slot that changed, so that its answer is exact at the seq it ends on.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from lithair.core.event import EventKind, Slot
+from lithair.core.index import SortedIndex, UniqueIndex
+from lithair.core.projection import Projection
+from lithair.core.schema import FieldInfo, Schema
+from lithair.core.shape import Path, Reader
+from lithair.core.values import Sortable, sortable
+
+
+class Watcher(Protocol):
+    """Something that reads over several turns of the loop, and must see what changed meanwhile."""
+
+    touched: set[Slot]
+
+
+class BrokenUnique(Exception):
+    """Items of the log share a value of a field that is now `Unique`."""
+
+    def __init__(self, field: str, first: str, second: str) -> None:
+        super().__init__(f"items {first!r} and {second!r} have the same value of {field!r}")
+        self.field = field
+
+
+def path_of(field: FieldInfo) -> Path:
+    return Path(field.wire, field, (), field.base, sortable(field))
+
+
+class Tables:
+    """Owns the projection and the indexes of one model."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.projection = Projection()
+        self.uniques = {f.wire: UniqueIndex() for f in schema.fields if f.unique}
+        self.sorted = {f.wire: SortedIndex() for f in schema.fields if f.indexed}
+        self.watchers: list[Watcher] = []
+        fields = [f for f in schema.fields if f.unique or f.indexed]
+        self._wires = [f.wire for f in fields]
+        self._reader = Reader(path_of(f) for f in fields) if fields else None
+
+    def index_values(self, payload: bytes) -> dict[str, Sortable | None]:
+        """Read the values of the unique and indexed fields out of an item's JSON."""
+        if self._reader is None:
+            return {}
+        return dict(zip(self._wires, self._reader.read(payload), strict=True))
+
+    def apply(self, kind: int, key: str, payload: bytes, seq: int, time_ms: int) -> Slot:
+        """Take one committed event in; gives the slot it changed."""
+        projection = self.projection
+        slot = projection.slots.get(key)
+        if kind == EventKind.DELETE:
+            assert slot is not None, f"event {seq} deletes {key!r}, which is not there"
+            self._unindex(projection.payload(slot), slot)
+            projection.remove(slot)
+        elif slot is None:
+            slot = projection.insert(key, payload, seq, time_ms)
+            self._index(payload, slot)
+        else:
+            self._reindex(projection.payload(slot), payload, slot)
+            projection.update(slot, payload, seq, time_ms)
+        for watcher in self.watchers:
+            watcher.touched.add(slot)
+        return slot
+
+    def tidy(self) -> bool:
+        """Rebuild the table when a quarter is dead and nobody is reading over it."""
+        if self.watchers or not self.projection.wants_rebuild:
+            return False
+        moved = self.projection.rebuild()
+        for unique in self.uniques.values():
+            unique.move(moved)
+        for ordered in self.sorted.values():
+            ordered.move(moved)
+        return True
+
+    def fill_indexes(self) -> None:
+        """Build every index in one pass, after a replay; raises `BrokenUnique`."""
+        if self._reader is None:
+            return
+        live = self.projection.slots.values()
+        cells, read = self.projection.cells, self._reader.read
+        columns: list[list[Sortable | None]] = [[] for _ in self._wires]
+        for slot in live:
+            payload = cells[slot]
+            assert payload is not None
+            for column, value in zip(columns, read(payload), strict=True):
+                column.append(value)
+        for wire, column in zip(self._wires, columns, strict=True):
+            if wire in self.sorted:
+                self.sorted[wire].fill(zip(column, live, strict=True))
+            if wire in self.uniques:
+                self._fill_unique(wire, zip(column, live, strict=True))
+
+    def _fill_unique(self, wire: str, pairs: Iterable[tuple[Sortable | None, Slot]]) -> None:
+        index, keys = self.uniques[wire], self.projection.keys
+        for value, slot in pairs:
+            other = None if value is None else index.find(value)
+            if other is not None:
+                raise BrokenUnique(wire, str(keys[other]), str(keys[slot]))
+            index.add(value, slot)
+
+    def _index(self, payload: bytes, slot: Slot) -> None:
+        for wire, value in self.index_values(payload).items():
+            if wire in self.uniques:
+                self.uniques[wire].add(value, slot)
+            if wire in self.sorted:
+                self.sorted[wire].add(value, slot)
+
+    def _unindex(self, payload: bytes, slot: Slot) -> None:
+        for wire, value in self.index_values(payload).items():
+            if wire in self.uniques:
+                self.uniques[wire].remove(value, slot)
+            if wire in self.sorted:
+                self.sorted[wire].remove(value, slot)
+
+    def _reindex(self, before: bytes, after: bytes, slot: Slot) -> None:
+        if self._reader is None:
+            return
+        old, new = self._reader.read(before), self._reader.read(after)
+        for wire, was, now in zip(self._wires, old, new, strict=True):
+            if was == now:
+                continue
+            if wire in self.uniques:
+                self.uniques[wire].remove(was, slot)
+                self.uniques[wire].add(now, slot)
+            if wire in self.sorted:
+                self.sorted[wire].remove(was, slot)
+                self.sorted[wire].add(now, slot)

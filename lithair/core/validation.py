@@ -1,0 +1,150 @@
+"""Validation: bytes from outside become an item of the model, or a refusal that names every fault.
+
+Law: nothing gets past here that the declaration does not admit. The first, fast decoding either
+succeeds or says nothing; a second one, field by field, finds all faulty top-level fields.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from lithair.core.ids import id_problem
+from lithair.core.problem import Refusal
+from lithair.core.schema import FieldInfo, Schema
+from lithair.errors import FieldError
+from lithair.model import Model
+
+DEPTH_MAX = 64  # a JSON document nested deeper is refused: nobody means it, and parsers recurse
+
+_decode_any = msgspec.json.Decoder().decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
+
+
+def check_depth(body: bytes) -> None:
+    """Refuse JSON nested deeper than `DEPTH_MAX`; only bodies with that many brackets are walked."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return
+    depth = 0
+    for token in _BRACKETS.findall(body):
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise Refusal(400, f"The JSON is nested deeper than {DEPTH_MAX} levels")
+        elif token in (b"]", b"}"):
+            depth -= 1
+
+
+def check_json(body: bytes) -> None:
+    """Refuse with 400 what is not well-formed JSON in UTF-8."""
+    try:
+        _decode_any(body)
+    except msgspec.ValidationError:
+        return  # well-formed; a number beyond the range of floats
+    except msgspec.DecodeError as error:
+        message = str(error)
+        if "\\ud" in body.decode("utf-8", "replace").lower() and "truncated" in message:
+            message = "a lone surrogate (\\ud800 to \\udfff) stands in a text"
+        raise Refusal(400, f"The body is not well-formed JSON: {message}") from None
+    except UnicodeDecodeError:
+        raise Refusal(400, "The body is not well-formed JSON: its text is not UTF-8") from None
+
+
+class ItemReader:
+    """Reads items of one model out of JSON, and writes them."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._decode = msgspec.json.Decoder(schema.model).decode
+        self.encode = msgspec.json.Encoder().encode
+        self._field_decoders = {f.wire: msgspec.json.Decoder(f.type).decode for f in schema.fields}
+        self._id_in_json = f'"{schema.key.wire}"'.encode()
+
+    def item(self, body: bytes) -> Model:
+        """Decode one item and check it; raises `Refusal` 400 or 422 with all faulty fields."""
+        check_depth(body)
+        try:
+            item = self._decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise self._explain(body) from None
+        key = item.id
+        if key:
+            problem = id_problem(key)
+        elif self._id_in_json in body and self.schema.key.wire in _decode_fields(body):
+            problem = "is empty; leave it out to have one made"
+        else:
+            problem = None
+        if problem is not None:
+            raise invalid([FieldError(self.schema.key.wire, problem)])
+        return item
+
+    def _explain(self, body: bytes) -> Refusal:
+        """Find out what is wrong with a body that did not decode."""
+        try:
+            check_json(body)
+        except Refusal as refusal:
+            return refusal
+        try:
+            given = _decode_fields(body)
+        except msgspec.ValidationError:
+            return Refusal(422, "Expected a JSON object with the item's fields")
+        faults = [
+            FieldError(f.wire, "is missing")
+            for f in self.schema.fields
+            if f.required and f.wire not in given
+        ]
+        for wire, raw in given.items():
+            decode = self._field_decoders.get(wire)
+            if decode is None:
+                faults.append(FieldError(wire, "is not a field of this model"))
+                continue
+            try:
+                decode(raw)
+            except msgspec.ValidationError as error:
+                faults.append(FieldError(wire, plain_message(error)))
+        if not faults:
+            return Refusal(422, "The item is not valid")
+        return invalid(faults)
+
+    def items(self, body: bytes) -> list[bytes]:
+        """Split a JSON array into the bytes of its elements; raises `Refusal`."""
+        check_depth(body)
+        try:
+            return [bytes(raw) for raw in _decode_list(body)]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            check_json(body)
+            raise Refusal(422, "Expected a JSON array of items") from None
+
+    def fields(self, body: bytes) -> dict[str, msgspec.Raw]:
+        """Split a JSON object into its members; raises `Refusal`."""
+        check_depth(body)
+        check_json(body)
+        try:
+            return _decode_fields(body)
+        except msgspec.ValidationError:
+            raise Refusal(422, "Expected a JSON object with the item's fields") from None
+
+    def stored(self, item: Model) -> bytes:
+        """Encode an item that our own code or a hook made, checking it like one from outside."""
+        payload = self.encode(item)
+        self.item(payload)
+        return payload
+
+
+def plain_message(error: msgspec.ValidationError) -> str:
+    """Turn msgspec's message about one field into one that starts with that field's own place."""
+    message, _, place = str(error).partition(" - at `$")
+    place = place.rstrip("`").lstrip(".")
+    message = message[:1].lower() + message[1:]
+    return f"{message} (at {place})" if place else message
+
+
+def invalid(faults: Iterable[FieldError]) -> Refusal:
+    return Refusal(422, "The item is not valid", faults)
+
+
+def changed_fields(old: Model, new: Model, fields: Iterable[FieldInfo]) -> list[FieldInfo]:
+    """Give those of `fields` in which two items differ."""
+    return [f for f in fields if getattr(old, f.name) != getattr(new, f.name)]

@@ -1,0 +1,106 @@
+"""Values of fields: how they are ordered, and how a query's text becomes one.
+
+Law: two values of one field can always be compared after `sortable`, whatever the field's type
+admits; text that isn't a value of the field's type is refused with `ValueError`.
+"""
+
+import datetime as dt
+import enum
+import math
+import types
+import typing
+from collections.abc import Callable
+from typing import Protocol, Self
+
+import msgspec
+
+from lithair.core.schema import FieldInfo
+
+UTC = dt.UTC
+
+
+class Sortable(Protocol):
+    """A value that was made comparable with every other one of its field."""
+
+    def __lt__(self, other: Self, /) -> bool: ...
+
+
+Sort = Callable[[object], Sortable]
+
+
+def _itself(value: object) -> Sortable:
+    return typing.cast(Sortable, value)
+
+
+def _of_datetime(value: object) -> Sortable:
+    moment = typing.cast(dt.datetime, value)
+    # A time without an offset is read as UTC: Python refuses to order the two kinds.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _of_time(value: object) -> Sortable:
+    return typing.cast(dt.time, value).isoformat()
+
+
+def _of_enum(value: object) -> Sortable:
+    return _of_mixed(typing.cast(enum.Enum, value).value)
+
+
+def _of_mixed(value: object) -> Sortable:
+    """Order values of different types by type first, so that any two can be compared."""
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if isinstance(value, (bool, int, float)):
+        return (0, "", value)
+    if isinstance(value, dt.datetime):
+        value = _of_datetime(value)
+    elif isinstance(value, dt.time):
+        value = value.isoformat()
+    return (1, type(value).__name__, typing.cast(Sortable, value))
+
+
+def members(hint: object) -> tuple[object, ...]:
+    """Give the types that a union admits, or the type itself."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def sortable(field: FieldInfo) -> Sort:
+    """Choose how values of `field` are made comparable; null is never passed to it."""
+    return sortable_type(field.base)
+
+
+def sortable_type(hint: object) -> Sort:
+    kinds = members(hint)
+    if len(kinds) > 1:
+        return _of_mixed
+    kind = kinds[0]
+    if typing.get_origin(kind) in (list, tuple, set, frozenset, dict):
+        return _itself  # never ordered, only searched
+    if typing.get_origin(kind) is typing.Literal:
+        return _of_mixed if len({type(v) for v in typing.get_args(kind)}) > 1 else _itself
+    if isinstance(kind, type):
+        if issubclass(kind, enum.Enum):
+            return _of_enum
+        if issubclass(kind, dt.datetime):
+            return _of_datetime
+        if issubclass(kind, dt.time):
+            return _of_time
+        return _itself
+    return _of_mixed
+
+
+def parse_text(text: str, hint: object) -> object:
+    """Read a query's text as a value of type `hint`; raises `ValueError` when it isn't one."""
+    if hint is str:
+        return text
+    try:
+        value = msgspec.convert(text, type=hint, strict=False)
+    except msgspec.ValidationError as error:
+        if hint is dt.datetime and len(text) == len("2026-01-31"):
+            return parse_text(text + "T00:00:00Z", hint)
+        raise ValueError(str(error)) from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return typing.cast(object, value)
