@@ -1,0 +1,304 @@
+"""The schema of a model: its fields as the rules use them, and their description in the log.
+
+Law: the description covers wire names, types and defaults, never markers or constraints; records of
+another description are read with the present class when `differences` finds none. Field order does
+not count.
+
+    description := {"fields": {wire name: {"type": type, "default"?: default}}}         canonical JSON
+    default     := ["is", JSON] | ["made"] (by a factory, per item) | ["filled"] (by the model process)
+    type        := "str" | "int" | ... | {"list": type} | {"dict": [type, type]} | {"tuple": [type...]}
+                 | {"union": [type...]} | {"enum": [value...]} | {"struct": {name: {"type", "default"?}}}
+                 | {"up": n}                      the struct n levels above this one: recursive types
+"""
+
+import functools
+import hashlib
+import typing
+from collections.abc import Callable
+
+import msgspec
+from msgspec import NODEFAULT, inspect
+
+from lithair.core.schema_text import default_text, is_widened, type_text
+from lithair.fields import Marker, Permission
+from lithair.hints import Hint
+from lithair.model import Model, checked_hints
+
+EMPTY_CONTAINERS: tuple[Callable[[], object], ...] = (list, dict, set, frozenset, tuple, bytearray)
+
+SIMPLE_TYPES: dict[type[inspect.Type], str] = {
+    inspect.AnyType: "any",
+    inspect.NoneType: "null",
+    inspect.BoolType: "bool",
+    inspect.IntType: "int",
+    inspect.FloatType: "float",
+    inspect.StrType: "str",
+    inspect.BytesType: "bytes",
+    inspect.ByteArrayType: "bytes",
+    inspect.MemoryViewType: "bytes",
+    inspect.DateTimeType: "datetime",
+    inspect.TimeType: "time",
+    inspect.DateType: "date",
+    inspect.TimeDeltaType: "timedelta",
+    inspect.UUIDType: "uuid",
+    inspect.DecimalType: "decimal",
+    inspect.RawType: "any",
+}
+
+
+class FieldInfo(msgspec.Struct, frozen=True):
+    """One field of a model."""
+
+    name: str
+    wire: str
+    type: object  # the full hint, Annotated and Meta kept
+    base: object  # without markers, Meta and None; `float` for `int | float`
+    nullable: bool
+    required: bool
+    default_json: bytes | None  # None: required, filled in, or made per item by a factory
+    pinned: bool
+    unique: bool
+    indexed: bool
+    immutable: bool
+    hidden: bool
+    audited: bool
+    created: bool
+    updated: bool
+    owner: bool
+    primary_key: bool  # the field holds the id, `id` itself included
+    permission: Permission | None
+    ref: str | None  # the class name of the model referred to
+    scalar: bool  # its values can be compared and ordered
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """A model as the rules see it."""
+
+    model: type[Model]
+    name: str
+    fields: tuple[FieldInfo, ...]
+    by_wire: dict[str, FieldInfo]
+    key: FieldInfo
+    fingerprint: bytes  # 16 bytes, blake2b of the description
+    description: bytes
+
+
+class _FieldDescription(msgspec.Struct, omit_defaults=True):
+    type: object
+    default: list[object] = []
+
+
+class _Description(msgspec.Struct):
+    fields: dict[str, _FieldDescription]
+
+
+@functools.cache
+def schema_of(model: type[Model]) -> Schema:
+    """Return the schema of a model; TypeError with a sentence when its declaration can't be used."""
+    name = model.__name__
+    try:
+        hints = checked_hints(model)
+        info = inspect.type_info(model)
+    except (NameError, AttributeError) as error:
+        raise TypeError(f"{name}: a field's type can't be found: {error}") from error
+    if not isinstance(info, inspect.StructType):
+        raise TypeError(f"{name}: write `class {name}(Model):`")
+    described = {
+        field.encode_name: _FieldDescription(
+            _describe(f"{name}.{field.name}", field.type, (info,)),
+            _default(f"{name}.{field.name}", field),
+        )
+        for field in info.fields
+    }
+    key = next((n for n, hint in hints.items() if Marker.PRIMARY_KEY in hint.markers), "id")
+    fields = tuple(
+        _field_info(field, hints[field.name], described[field.encode_name], field.name == key)
+        for field in info.fields
+    )
+    for field in fields:
+        _check_default(name, field)
+    description = msgspec.json.encode(_Description(described), order="sorted")
+    return Schema(
+        model=model,
+        name=name,
+        fields=fields,
+        by_wire={field.wire: field for field in fields},
+        key=next(field for field in fields if field.primary_key),
+        fingerprint=hashlib.blake2b(description, digest_size=16).digest(),
+        description=description,
+    )
+
+
+def differences(old_description: bytes, new_description: bytes) -> list[str]:
+    """Say what keeps records of the old description from being read with the new class.
+
+    Empty when nothing does: fields were added that have a default, fields got a default that had
+    none, or types were widened to admit null. One sentence per field otherwise.
+    """
+    old = msgspec.json.decode(old_description, type=_Description).fields
+    new = msgspec.json.decode(new_description, type=_Description).fields
+    return list(_compare("", old, new))
+
+
+def _compare(
+    path: str, old: dict[str, _FieldDescription], new: dict[str, _FieldDescription]
+) -> typing.Iterator[str]:
+    for name in sorted({*old, *new}):
+        field = f'"{path}{name}"'
+        if name not in new:
+            yield f"field {field} is gone (it was {type_text(old[name].type)})"
+        elif name not in old:
+            if not new[name].default:
+                yield f"field {field} ({type_text(new[name].type)}) is new and has no default"
+        else:
+            yield from _compare_field(f"{path}{name}", old[name], new[name])
+
+
+def _compare_field(
+    path: str, old: _FieldDescription, new: _FieldDescription
+) -> typing.Iterator[str]:
+    if (nested := _nested(old.type, new.type)) is not None:
+        yield from _compare(f"{path}.", *nested)
+    elif not is_widened(old.type, new.type):
+        yield f'field "{path}" was {type_text(old.type)} and is now {type_text(new.type)}'
+        return
+    if old.default and old.default != new.default and old.default != ["filled"]:
+        was = default_text(old.default)
+        now = f"is now {default_text(new.default)}" if new.default else "there is none now"
+        yield f'the default of field "{path}" was {was}, and {now}'
+
+
+def _nested(
+    old: object, new: object
+) -> tuple[dict[str, _FieldDescription], dict[str, _FieldDescription]] | None:
+    """Return the fields of both when both are structs (or lists of them), to name what differs."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return None
+    if "struct" in old and "struct" in new and _layout(old) == _layout(new):
+        return (
+            msgspec.convert(old["struct"], dict[str, _FieldDescription]),
+            msgspec.convert(new["struct"], dict[str, _FieldDescription]),
+        )
+    if "list" in old and "list" in new:
+        return _nested(old["list"], new["list"])
+    return None
+
+
+def _layout(kind: dict[object, object]) -> list[object]:
+    return [kind.get("tag"), kind.get("order")]
+
+
+def _field_info(
+    field: inspect.Field, hint: Hint, described: _FieldDescription, is_key: bool
+) -> FieldInfo:
+    default = described.default
+    return FieldInfo(
+        name=field.name,
+        wire=field.encode_name,
+        type=hint.full,
+        base=hint.base,
+        nullable=hint.nullable,
+        required=not default,
+        default_json=msgspec.json.encode(default[1]) if default[:1] == ["is"] else None,
+        primary_key=is_key,
+        permission=hint.permission,
+        ref=hint.ref,
+        scalar=hint.scalar,
+        **{marker.name.lower(): marker in hint.markers for marker in _FLAGS},
+    )
+
+
+_FLAGS = tuple(marker for marker in Marker if marker is not Marker.PRIMARY_KEY)
+
+
+def _default(name: str, field: inspect.Field) -> list[object]:
+    """Describe a field's default; empty when it is required."""
+    if field.required:
+        return []
+    factory = field.default_factory
+    if field.default is NODEFAULT and factory is NODEFAULT:
+        return ["filled"]  # msgspec.inspect does not show a default of UNSET
+    value: object = field.default
+    if factory is not NODEFAULT:
+        if factory not in EMPTY_CONTAINERS:
+            return ["made"]
+        value = factory()
+    try:
+        return ["is", msgspec.json.decode(msgspec.json.encode(value))]
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise TypeError(f"{name}: its default can't be written as JSON: {error}") from error
+
+
+def _check_default(model: str, field: FieldInfo) -> None:
+    """Refuse a default that could be stored and then not be read: msgspec does not check it."""
+    if field.default_json is None or field.primary_key:
+        return
+    try:
+        msgspec.json.decode(field.default_json, type=field.type)
+    except msgspec.ValidationError as error:
+        raise TypeError(
+            f"{model}.{field.name}: its default {field.default_json.decode()} is not allowed by"
+            f" its type: {error}"
+        ) from error
+
+
+def _describe(name: str, kind: inspect.Type, above: tuple[inspect.Type, ...]) -> object:
+    """Describe a type without names of classes, markers and constraints."""
+    simple = SIMPLE_TYPES.get(type(kind))
+    if simple is not None:
+        return simple
+    if isinstance(kind, inspect.EnumType):
+        return {"enum": sorted((member.value for member in kind.cls), key=repr)}
+    if isinstance(kind, inspect.LiteralType):
+        values = sorted((value for value in kind.values if value is not None), key=repr)
+        literal = {"enum": values}
+        return {"union": [literal, "null"]} if None in kind.values else literal
+    if isinstance(kind, inspect.UnionType):
+        arms = [_describe(name, arm, above) for arm in kind.types]
+        return {"union": sorted(arms, key=msgspec.json.encode)}
+    if isinstance(kind, inspect.CollectionType):
+        return {_collection_word(kind): _describe(name, kind.item_type, above)}
+    if isinstance(kind, inspect.TupleType):
+        return {"tuple": [_describe(name, item, above) for item in kind.item_types]}
+    if isinstance(kind, inspect.DictType):
+        pair = (kind.key_type, kind.value_type)
+        return {"dict": [_describe(name, item, above) for item in pair]}
+    if isinstance(
+        kind,
+        inspect.StructType | inspect.DataclassType | inspect.TypedDictType | inspect.NamedTupleType,
+    ):
+        return _describe_fields(name, kind, above)
+    cls = kind.cls.__name__ if isinstance(kind, inspect.CustomType) else type(kind).__name__
+    raise TypeError(f"{name}: {cls} is not a type that can be checked and written as JSON")
+
+
+def _collection_word(kind: inspect.CollectionType) -> str:
+    is_set = isinstance(kind, inspect.SetType | inspect.FrozenSetType)
+    return "set" if is_set else "list"
+
+
+def _describe_fields(
+    name: str,
+    kind: inspect.StructType
+    | inspect.DataclassType
+    | inspect.TypedDictType
+    | inspect.NamedTupleType,
+    above: tuple[inspect.Type, ...],
+) -> object:
+    for levels, outer in enumerate(reversed(above), 1):
+        if outer is kind:
+            return {"up": levels}
+    inside = (*above, kind)
+    described = {
+        field.encode_name: _FieldDescription(
+            _describe(f"{name}.{field.name}", field.type, inside),
+            _default(f"{name}.{field.name}", field),
+        )
+        for field in kind.fields
+    }
+    found: dict[str, object] = {"struct": described}
+    if isinstance(kind, inspect.StructType) and kind.tag is not None:
+        found["tag"] = [kind.tag_field, kind.tag]
+    if isinstance(kind, inspect.NamedTupleType) or getattr(kind, "array_like", False):
+        found["order"] = [field.encode_name for field in kind.fields]
+    return found

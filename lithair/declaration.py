@@ -1,0 +1,124 @@
+"""The declaration: what an application is, checked and settled, as every process gets it.
+
+Law: a declaration is plain data; the user's classes, functions and objects in it are loaded where
+they are asked for and nowhere else, so a model process never imports what only a gateway needs.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from lithair import packing
+from lithair.config import Settings
+from lithair.handler import ModelHandler
+from lithair.http import Request
+from lithair.packing import Part
+from lithair.retention import Retention
+
+RouteFunction = Callable[[Request], Awaitable[object]]
+# Any: the worker's function takes a client, which is a layer above
+WorkerFunction = Callable[[Any], object]
+
+
+class ModelDeclaration(msgspec.Struct, frozen=True):
+    """One model. `name` is the path's last segment, the name used everywhere."""
+
+    name: str
+    class_name: str
+    path: str  # begins with "/", does not end with it
+    data_dir: str  # absolute
+    retention: Retention
+    handler_part: Part[ModelHandler[Any]]  # Any: handlers of different models stand side by side
+    is_gated: bool = True  # False under with_model_full, which has rules of its own
+
+    @property
+    def handler(self) -> ModelHandler[Any]:
+        """Return the user's handler; its `model` is the class."""
+        return self.handler_part.load()
+
+
+class WorkerDeclaration(msgspec.Struct, frozen=True):
+    """A background process; `every_s` None: it runs until it ends, and is started again."""
+
+    name: str
+    every_s: float | None
+    func_part: Part[WorkerFunction]
+
+    @property
+    def func(self) -> WorkerFunction:
+        """Return the user's function."""
+        return self.func_part.load()
+
+
+class RouteDeclaration(msgspec.Struct, frozen=True):
+    """A user's route; segments of `path` in braces are names."""
+
+    method: str  # upper case
+    path: str
+    require_session: bool
+    func_part: Part[RouteFunction]
+
+    @property
+    def func(self) -> RouteFunction:
+        """Return the user's coroutine function."""
+        return self.func_part.load()
+
+
+class TornadoDeclaration(msgspec.Struct, frozen=True):
+    """A `tornado.web.RequestHandler` of the user, and the arguments of its `initialize`."""
+
+    path: str
+    handler_part: Part[type]
+    init_part: Part[dict[str, object]]
+
+    @property
+    def handler(self) -> type:
+        """Return the user's class."""
+        return self.handler_part.load()
+
+    @property
+    def init(self) -> dict[str, object]:
+        """Return the keyword arguments of `initialize`."""
+        return self.init_part.load()
+
+
+class StaticDeclaration(msgspec.Struct, frozen=True):
+    """A directory of files served below `path`."""
+
+    directory: str  # absolute
+    path: str  # begins and ends with "/"
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """An application that has passed every check."""
+
+    models: tuple[ModelDeclaration, ...]
+    workers: tuple[WorkerDeclaration, ...]
+    routes: tuple[RouteDeclaration, ...]
+    tornado: tuple[TornadoDeclaration, ...]
+    statics: tuple[StaticDeclaration, ...]
+    settings: Settings
+    origins: dict[str, str]  # setting -> where its value came from, when it is not the default
+    modules: dict[str, str]  # module -> file, for modules a child could not import by name
+    notices: tuple[str, ...]  # said at start: what was asked for and does nothing yet
+
+    def model(self, name: str) -> ModelDeclaration | None:
+        """Return a model by its name or by its class's name."""
+        for model in self.models:
+            if name in (model.name, model.class_name):
+                return model
+        return None
+
+
+def pack(declaration: Declaration) -> bytes:
+    """Pickle a declaration for a child."""
+    return packing.pack(declaration, declaration.modules)
+
+
+def unpack(data: bytes) -> Declaration:
+    """Load a declaration in a child; the user's `__main__` is imported again, as spawn does."""
+    value = packing.unpack(data)
+    if not isinstance(value, Declaration):
+        raise TypeError(f"a packed Declaration was expected, not {type(value).__name__}")
+    return value
