@@ -18,15 +18,6 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 if TYPE_CHECKING:
     from lithair.declaration import Declaration
 
-STARTING: Final = "starting"
-REPLAYING: Final = "replaying"
-SERVING: Final = "serving"
-STOPPING: Final = "stopping"
-STOPPED: Final = "stopped"
-FINISHED: Final = "finished"
-FAILED: Final = "failed"
-SYNCING: Final = "syncing"  # a `detail`, not a phase
-
 EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_MISUSE: Final = 2
@@ -69,17 +60,10 @@ class Child:
         self.detail = ""
         self.stopping = False
         self.stop_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._phase = STARTING
         self._reporter = reporter
-
-    @property
-    def present_phase(self) -> str:
-        """The phase last said."""
-        return self._phase
 
     def phase(self, phase: str, detail: str = "") -> None:
         """Say, at once, what the process is doing from now on."""
-        self._phase = phase
         self.detail = detail
         self._reporter.phase(phase, detail)
 

@@ -1,0 +1,75 @@
+"""Heartbeat: the thread in every child that speaks with the supervisor.
+
+Owns the child's end of the channel. Law: a beat at least every half second whatever the main thread
+does; a request to stop is passed on at once; a process whose supervisor is gone does not outlive it.
+"""
+
+import logging
+import os
+import select
+import signal
+import threading
+from typing import Final
+
+from lithair.actors.channel import SENTENCE_MAX, AskedToStop, Beat, Channel, Erred, GaveUp
+from lithair.phase import STARTING
+from lithair.process import EXIT_FAILED, Child
+
+BEAT_MS: Final = 500  # ten beats before silence counts as hanging
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Tells the supervisor how this process fares; the `Reporter` of a real `Child`."""
+
+    def __init__(self, channel: Channel, parent_pid: int) -> None:
+        self._channel = channel
+        self._parent_pid = parent_pid
+        self._child: Child | None = None
+        self.present_phase = STARTING
+        self._detail = ""
+
+    def start(self) -> None:
+        """Begin to beat, before anything that may take long."""
+        self._beat()
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+
+    def watch(self, child: Child) -> None:
+        """Report this child's progress from now on, and pass requests to stop on to it."""
+        self._child = child
+
+    def phase(self, phase: str, detail: str) -> None:
+        self.present_phase, self._detail = phase, detail
+        self._beat()
+
+    def gave_up(self, sentence: str, exit_status: int) -> None:
+        self._channel.send(GaveUp(sentence[:SENTENCE_MAX], exit_status))
+
+    def erred(self, sentence: str, traceback: str) -> None:
+        self._channel.send(Erred(sentence[:SENTENCE_MAX], traceback[-SENTENCE_MAX:]))
+
+    def _beat(self) -> None:
+        child = self._child
+        if child is None:
+            beat = Beat(self.present_phase, self._detail, 0, False)
+        else:
+            beat = Beat(self.present_phase, child.detail, child.progress, child.pending)
+        self._channel.send(beat)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        asked = False
+        while True:
+            poll.poll(BEAT_MS)
+            for message in self._channel.receive():
+                asked = asked or isinstance(message, AskedToStop)
+            if self._channel.is_closed or os.getppid() != self._parent_pid:
+                os._exit(EXIT_FAILED)  # nothing is lost: what was acknowledged is on the disk
+            if asked and self._child is not None:
+                asked = False
+                self._child.stop()
+                # wakes a main thread that waits in a system call, and lets a worker unwind
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            self._beat()
