@@ -1,0 +1,137 @@
+"""Records: one event as bytes.
+
+Owns the layout of a record. Law: the record's own crc lets a single positioned read be checked
+alone, without the frame around it; nothing that fails it is ever returned as an event.
+
+    record   := crc:u32 len:u32 seq:u64 time_ms:u64 kind:u8 flags:u8 key_len:u16 command_id:16
+                prev_segment:u64 prev_offset:u32 [keyed] key:key_len payload
+    keyed    := key_hash:16 body_hash:16 status:u16
+
+Integers are little-endian. `crc` is zlib's CRC-32 of everything that follows it within the record;
+`len` counts the whole record. `keyed` is there when bit 7 of `flags` is set. A `command_id` of
+zeros and a `prev_segment` of 0 mean none. `key` is UTF-8; the rest of the record is the payload.
+"""
+
+import struct
+from typing import Final
+from zlib import crc32
+
+from lithair.core.event import Event, Flags, Position
+from lithair.errors import UnknownFormat
+
+# crc len seq time_ms kind flags key_len command_id prev_segment prev_offset
+FIXED: Final = struct.Struct("<IIQQBBH16sQI")
+_CHECKED: Final = struct.Struct("<IQQBBH16sQI")  # FIXED without the crc
+KEYED: Final = struct.Struct("<16s16sH")
+_CRC: Final = struct.Struct("<I")
+_CRC_AND_LEN: Final = struct.Struct("<II")
+
+RECORD_BYTES_MIN: Final = FIXED.size
+RECORD_BYTES_MAX: Final = 1 << 30  # offsets within a segment are u32; a frame stays under that too
+NO_COMMAND: Final = bytes(16)
+KIND_MAX: Final = 3  # EventKind.DELETE
+KEYED_FLAG: Final = 0x80
+KNOWN_FLAGS: Final = KEYED_FLAG | Flags.BULK | Flags.REPLICATED
+
+
+class BadRecord(ValueError):
+    """These bytes are not a record as it was written; the message says in what."""
+
+
+def unknown_record(seq: int, kind: int, flags: int) -> UnknownFormat:
+    """Say that a record, though intact, means something that this version does not know."""
+    what = f"kind {kind}" if not 1 <= kind <= KIND_MAX else f"flags {flags:#04x}"
+    return UnknownFormat(
+        f"event {seq} has {what}, which this version of Lithair does not know;"
+        " use the version that wrote it"
+    )
+
+
+def encode_record(event: Event, prev: Position | None) -> bytes:
+    """Give the record of `event`, whose item's previous record lies at `prev`."""
+    key = event.key.encode()
+    flags = event.flags
+    keyed = b""
+    if event.key_hash:
+        flags |= KEYED_FLAG
+        keyed = KEYED.pack(event.key_hash, event.body_hash, event.status)
+    assert not flags & ~KNOWN_FLAGS, f"flags {event.flags:#x} have no meaning in a record"
+    segment, offset = prev or (0, 0)
+    length = RECORD_BYTES_MIN + len(keyed) + len(key) + len(event.payload)
+    assert length <= RECORD_BYTES_MAX, f"a record of {length} bytes: the caller bounds payloads"
+    checked = b"".join(
+        (
+            _CHECKED.pack(
+                length,
+                event.seq,
+                event.time_ms,
+                event.kind,
+                flags,
+                len(key),
+                event.command_id,
+                segment,
+                offset,
+            ),
+            keyed,
+            key,
+            event.payload,
+        )
+    )
+    return _CRC.pack(crc32(checked)) + checked
+
+
+def record_length(buffer: bytes, offset: int) -> int:
+    """Give the length that the record at `offset` claims; it is checked only by decoding it."""
+    length: int = _CRC_AND_LEN.unpack_from(buffer, offset)[1]
+    return length
+
+
+def check_record(buffer: bytes, offset: int) -> int:
+    """Check the record at `offset` by its own crc and give its length; raise BadRecord."""
+    held = len(buffer) - offset
+    if held < RECORD_BYTES_MIN:
+        raise BadRecord(f"a record needs {RECORD_BYTES_MIN} bytes, there are {held}")
+    crc, length = _CRC_AND_LEN.unpack_from(buffer, offset)
+    if not RECORD_BYTES_MIN <= length <= held:
+        raise BadRecord(f"a record of {length} bytes, where {held} are")
+    found = crc32(memoryview(buffer)[offset + 4 : offset + length])
+    if found != crc:
+        raise BadRecord(f"the record's checksum is {found:08x}, {crc:08x} was written")
+    return int(length)
+
+
+def decode_record(buffer: bytes, offset: int) -> Event:
+    """Give the event of the record at `offset`, checked; raise BadRecord or UnknownFormat."""
+    length = check_record(buffer, offset)
+    _, _, seq, time_ms, kind, flags, key_len, command_id, segment, prev_offset = FIXED.unpack_from(
+        buffer, offset
+    )
+    if not 1 <= kind <= KIND_MAX or flags & ~KNOWN_FLAGS:
+        raise unknown_record(seq, kind, flags)
+    at = offset + RECORD_BYTES_MIN
+    key_hash = body_hash = b""
+    status = 0
+    if flags & KEYED_FLAG:
+        if length < RECORD_BYTES_MIN + KEYED.size:
+            raise BadRecord(f"a keyed record of {length} bytes")
+        key_hash, body_hash, status = KEYED.unpack_from(buffer, at)
+        at += KEYED.size
+    if at + key_len > offset + length:
+        raise BadRecord(f"a key of {key_len} bytes in a record of {length}")
+    try:
+        key = str(buffer[at : at + key_len], "utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRecord(f"the key of event {seq} is not UTF-8: {error}") from error
+    return Event(
+        seq=seq,
+        time_ms=time_ms,
+        kind=kind,
+        key=key,
+        payload=bytes(buffer[at + key_len : offset + length]),
+        command_id=b"" if command_id == NO_COMMAND else command_id,
+        flags=flags & ~KEYED_FLAG,
+        prev=Position(segment, prev_offset) if segment else None,
+        key_hash=key_hash,
+        body_hash=body_hash,
+        status=status,
+    )

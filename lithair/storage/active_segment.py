@@ -1,0 +1,129 @@
+"""The segment that is appended to.
+
+Law: it is on the disk, with its name, before the first frame goes into it; a frame is written whole
+behind the last one, or not at all. After a failed sync it is of no more use: the page cache may
+call bytes clean that never reached the disk.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lithair.core.event import Event, Position
+from lithair.core.frame import (
+    INDEX_EVERY_BYTES,
+    EncodedFrame,
+    SegmentHeader,
+    decode_header,
+    encode_closing,
+    encode_frame,
+    encode_header,
+)
+from lithair.errors import StorageFull, SyncFailed
+from lithair.storage.files import File, Files, is_no_room, place_file, write_whole
+from lithair.storage.segment import Segment, segment_name
+
+
+class LogStamp(NamedTuple):
+    """What each segment says of the records in it: whose they are, and of which schema.
+
+    `fingerprint` is 16 bytes, `description` the schema as JSON.
+    """
+
+    model_name: str
+    fingerprint: bytes
+    description: bytes
+
+
+class ActiveSegment:
+    """A segment and its writable file, which links the next frame to `last_crc`."""
+
+    def __init__(self, segment: Segment, file: File, last_crc: int) -> None:
+        self.segment = segment
+        self.file = file
+        self.last_crc = last_crc
+
+    @classmethod
+    def place(cls, files: Files, segment: Segment, data: bytes, last_crc: int) -> "ActiveSegment":
+        """Write a segment's file, whole and synced; raises OSError."""
+        file = place_file(
+            files,
+            segment.directory,
+            segment_name(segment.first_seq),
+            lambda file: write_whole(file, data, 0),
+        )
+        return cls(segment, file, last_crc)
+
+    @classmethod
+    def begin(
+        cls, files: Files, directory: str, stamp: LogStamp, last_seq: int, link: tuple[int, int]
+    ) -> "ActiveSegment":
+        """Write an empty segment for what follows `last_seq`; raises OSError.
+
+        `link` is the crc that it continues from, and the time in ms.
+        """
+        prev_crc, now_ms = link
+        data = encode_header(
+            SegmentHeader(
+                model_name=stamp.model_name,
+                first_seq=last_seq + 1,
+                synced_seq=last_seq,
+                created_ms=now_ms,
+                prev_crc=prev_crc,
+                fingerprint=stamp.fingerprint,
+                description=stamp.description,
+            )
+        )
+        decoded = decode_header(data)
+        return cls.place(files, Segment(directory, decoded, len(data)), data, decoded.crc)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.segment.end == self.segment.start
+
+    def write(self, events: Sequence[Event], synced_seq: int) -> EncodedFrame:
+        """Write the frame of `events` to the operating system; nobody sees it before `publish`.
+
+        Raises StorageFull when the file is as before, SyncFailed when that is not known.
+        """
+        segment = self.segment
+        at = Position(segment.first_seq, segment.end)
+        frame = encode_frame(events, self.last_crc, synced_seq, at)
+        self._write(frame.data)
+        return frame
+
+    def publish(self, frame: EncodedFrame, first_seq: int) -> None:
+        """Let readers see the frame that was written last."""
+        segment = self.segment
+        if not segment.marks or segment.end - segment.marks[-1][1] >= INDEX_EVERY_BYTES:
+            segment.marks.append((first_seq, segment.end))
+        segment.end += len(frame.data)
+        segment.size = segment.end
+        self.last_crc = frame.crc
+
+    def write_closing(self, last_seq: int) -> None:
+        """Write the frame that says that nothing follows; as `write`."""
+        self._write(encode_closing(self.last_crc, last_seq))
+
+    def _write(self, data: bytes) -> None:
+        """Write behind the last frame; when that fails, undo what was written of it."""
+        path, end = self.segment.path, self.segment.end
+        try:
+            write_whole(self.file, data, end)
+        except OSError as error:
+            try:
+                self.file.cut(end)
+            except OSError as second:
+                raise SyncFailed(f"{path}: {error}, which can't be undone: {second}") from error
+            if not is_no_room(error):
+                raise SyncFailed(f"{path}: a write failed: {error}") from error
+            raise StorageFull(f"{path}: no room for {len(data)} bytes; nothing was done") from error
+
+    def sync(self) -> None:
+        """Return when all that was written is on stable storage; raises SyncFailed."""
+        try:
+            self.file.sync()
+        except OSError as error:
+            raise SyncFailed(
+                f"{self.segment.path}: a sync failed: {error}. The log has to be opened again, to"
+                " go on from what is on the disk"
+            ) from error

@@ -1,0 +1,256 @@
+"""The event log of one model: append, sync, read, replay.
+
+Law: a batch is one frame, one write, one sync; it is committed whole or it has not happened. What
+was acknowledged is never rewritten in place; a file whose sync failed is never synced again.
+
+One life: `open` locks the directory and decides what the files hold; `replay` goes through all of
+it and refuses damage, before a segment was changed; at its end the log is made ready to be appended
+to, or stays read-only when the disk is full. Positions never change, not even then: frames that
+have to be carried into a new segment have from the start the positions that they get there.
+
+Threads: `replay`, `append`, `sync`, `retry_writable` and `close` belong to one thread at a time,
+the writer's. `read`, `events_since`, `command_events` and the attributes may be used by any thread
+meanwhile. They look only at bytes below what the writer has published, in this order: file, then
+segment, then its `end`, then `last_seq`; each is one assignment to a dict, list or attribute, which
+CPython makes whole, and nothing published is changed or removed while the log is open.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from lithair.core.event import Event, Position
+from lithair.errors import StorageFull, SyncFailed
+from lithair.storage.active_segment import ActiveSegment, LogStamp
+from lithair.storage.files import Files, Lock, is_no_room
+from lithair.storage.lock import hold_directory
+from lithair.storage.opening import Opening, ReplayedFrames
+
+SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and a frame of 1 GiB must fit behind it
+
+Durability = Literal["always", "interval", "os"]
+
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "Appended",
+    "Durability",
+    "EventLog",
+    "LogOptions",
+    "LogStamp",
+    "Placed",
+    "ReplayedFrames",
+]
+
+
+class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a log is kept.
+
+    A segment that has reached `segment_bytes_max` is not appended to any more. `durability` says
+    when an append returns: synced (`always`), or accepted by the operating system; `interval` and
+    `os` differ only in whether the caller calls `sync`.
+    """
+
+    segment_bytes_max: int = 64 << 20
+    durability: Durability = "always"
+    lock_wait_s: float = 3.0
+
+
+class Placed(NamedTuple):
+    """Where a record lies, and how long it is: all that `read` needs."""
+
+    position: Position
+    length: int
+
+
+class Appended(msgspec.Struct):
+    """What became of a batch: where each of its events lies."""
+
+    placed: list[Placed]
+
+
+class EventLog:
+    """A model's log. Made by `open`; see the module for its life and its threads."""
+
+    def __init__(self, files: Files, lock: Lock, opening: Opening, options: LogOptions) -> None:
+        assert options.segment_bytes_max <= SEGMENT_BYTES_MAX, "offsets would not fit in 32 bits"
+        self.directory = opening.table.directory
+        self.last_seq = opening.last_seq
+        self.synced_seq = opening.synced_seq
+        self.is_read_only = False  # the disk was full when the log was opened, and is still
+        self._files = files
+        self._lock = lock
+        self._options = options
+        self._opening = opening
+        self._table = opening.table
+        self._active: ActiveSegment | None = None  # None until the log is ready
+        self._failure = ""  # why nothing can be written any more
+
+    @classmethod
+    def open(
+        cls, files: Files, directory: str, stamp: LogStamp, options: LogOptions, now_ms: int
+    ) -> "EventLog":
+        """Lock `directory`, making it if need be, and decide what its log holds.
+
+        Blocks up to `options.lock_wait_s`. Raises LockedByOther, DamagedLog (of the last segment
+        or of a header; `replay` finds the rest), UnknownFormat, SchemaChanged (another model's
+        log), StorageFull (not even a directory fits).
+        """
+        try:
+            files.make_directory(directory)
+            lock = hold_directory(files, directory, options.lock_wait_s)
+        except OSError as error:
+            if is_no_room(error):
+                raise StorageFull(f"{directory}: {error}") from error
+            raise
+        try:
+            return cls(files, lock, Opening(files, directory, stamp, now_ms), options)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all segments on disk, or carried to be there."""
+        return self._table.size_bytes()
+
+    def replay(self) -> Iterator[ReplayedFrames]:
+        """Yield all frames in order, checked, then make the log ready to be appended to.
+
+        Once, and to its end, before anything is served. Raises DamagedLog, and SyncFailed when the
+        new segment can't be written; a full disk leaves the log read-only.
+        """
+        assert self._active is None, "a log is replayed once, before it is written"
+        yield from self._opening.frames()
+        self.retry_writable()
+
+    def retry_writable(self) -> bool:
+        """Make the log ready to be appended to; False while the disk is too full for that.
+
+        Nothing when it is ready already. Raises SyncFailed.
+        """
+        self._check_usable()
+        if self._active is not None:
+            return True
+        try:
+            self._active = self._opening.finish()
+        except OSError as error:
+            if not is_no_room(error):
+                raise self._failed(f"the log can't be made ready: {error}") from error
+            if not self.is_read_only:
+                log.warning("%s: the disk is full; the log is read-only", self.directory)
+            self.is_read_only = True
+            return False
+        self.synced_seq = self.last_seq
+        self.is_read_only = False
+        return True
+
+    def _check_usable(self) -> None:
+        if self._failure:
+            raise SyncFailed(self._failure)
+
+    def _failed(self, why: str) -> SyncFailed:
+        self._failure = f"{self.directory}: nothing more is written to this log: {why}"
+        return SyncFailed(self._failure)
+
+    def append(self, events: Sequence[Event]) -> Appended:
+        """Write events as one frame and, with durability `always`, sync it.
+
+        Their seqs must follow `last_seq`. Raises StorageFull: nothing has happened, the next append
+        may succeed. Raises SyncFailed: whether it has happened is known when the log is opened
+        again; this one is of no more use.
+        """
+        first_seq, last_seq = events[0].seq, events[-1].seq
+        assert first_seq == self.last_seq + 1, f"event {first_seq} after {self.last_seq}"
+        if not self.retry_writable():
+            raise StorageFull(f"{self.directory}: the disk is full, the log is read-only")
+        try:
+            active = self._rolled(events[0].time_ms)
+            frame = active.write(events, self.synced_seq)
+            if self._options.durability == "always":
+                active.sync()
+                self.synced_seq = last_seq
+        except SyncFailed as error:
+            raise self._failed(str(error)) from error
+        active.publish(frame, first_seq)
+        self.last_seq = last_seq
+        segment = active.segment.first_seq
+        return Appended([Placed(Position(segment, at), length) for at, length in frame.records])
+
+    def _rolled(self, now_ms: int) -> ActiveSegment:
+        """Give the segment to append to: a new one when the last has reached its size."""
+        active = self._active
+        assert active is not None, "the log was made ready"
+        if active.segment.end < self._options.segment_bytes_max or active.is_empty:
+            return active
+        self.sync()
+        try:
+            active = ActiveSegment.begin(
+                self._files,
+                self.directory,
+                self._opening.stamp,
+                self.last_seq,
+                (active.last_crc, now_ms),
+            )
+        except OSError as error:
+            if is_no_room(error):
+                raise StorageFull(f"{self.directory}: no room for a new segment") from error
+            raise SyncFailed(f"no new segment can be made: {error}") from error
+        self._table.add(active.segment, active.file)
+        self._active = active
+        return active
+
+    def sync(self) -> None:
+        """Return when all that was appended is on stable storage; raise SyncFailed."""
+        self._check_usable()
+        if self._active is None or self.synced_seq >= self.last_seq:
+            return
+        try:
+            self._active.sync()
+        except SyncFailed as error:
+            raise self._failed(str(error)) from error
+        self.synced_seq = self.last_seq
+
+    def close(self) -> None:
+        """Sync, say in the log that it was closed, and let go of the directory.
+
+        After a failed sync nothing is written any more. Raises SyncFailed.
+        """
+        try:
+            if self._active is not None and not self._failure:
+                self.sync()
+                self._write_closing(self._active)
+        finally:
+            self._active = None
+            self._failure = self._failure or f"{self.directory}: the log was closed"
+            self._table.close()
+            self._lock.release()
+
+    def _write_closing(self, active: ActiveSegment) -> None:
+        if active.is_empty:
+            return  # an empty segment's header says it all
+        try:
+            active.write_closing(self.last_seq)
+        except StorageFull:
+            return  # the next opening carries the last frame over, as after a crash
+        active.sync()
+
+    def read(self, position: Position, length: int = 0) -> Event:
+        """Read and check one record, with one positioned read when its length is given.
+
+        Raises DamagedLog.
+        """
+        return self._table.read(position, length)
+
+    def events_since(self, seq: int, max_events: int, max_bytes: int) -> list[Event]:
+        """Give the events after `seq` in order, each checked; one at least when there is one.
+
+        Stops after `max_events`, or once the records reach `max_bytes`. Raises DamagedLog.
+        """
+        return self._table.events_between(seq, self.last_seq, max_events, max_bytes)
+
+    def command_events(self, seq: int) -> list[Event]:
+        """Give the events of the commit that holds `seq` which came from the same command."""
+        return self._table.command_events(seq)
