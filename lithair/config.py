@@ -129,10 +129,8 @@ def _contradictions(settings: Settings, mistakes: list[str]) -> list[str]:
         given, missing = (
             ("certificate", "key") if settings.tls_cert is not None else ("key", "certificate")
         )
-        return [
-            f"TLS has a {given} and no {missing}: give both, with with_tls(cert, key) or"
-            " LT_TLS_CERT and LT_TLS_KEY."
-        ]
+        remedy = "give both, with with_tls(cert, key) or LT_TLS_CERT and LT_TLS_KEY"
+        return [f"TLS has a {given} and no {missing}: {remedy}."]
     return []
 
 

@@ -103,7 +103,7 @@ class LockedByOther(LithairError):
 
 
 class SchemaChanged(LithairError):
-    """The log was written by a declaration that this one can't read; the message says what differs."""
+    """The log was written under a declaration this one can't read; the message says why."""
 
 
 class UnknownFormat(LithairError):

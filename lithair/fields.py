@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 else:
 
     class Ref:
-        """The id of an item of another model, checked to exist when it is written: `Ref["Movie"]`."""
+        """The id of an item of another model, checked to exist at the moment of the write."""
 
         def __class_getitem__(cls, model: object) -> object:
             name = model.__name__ if isinstance(model, type) else model
@@ -88,7 +88,7 @@ Slug = Annotated[str, Meta(max_length=255, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$(
 
 
 def filled_in(*, init: Literal[False] = False) -> Any:  # as msgspec.field: any type fits
-    """Say that the model process gives the value: `created: Created[datetime] = filled_in()`.
+    """Leave a field to the model process, as in `created: Created[datetime] = filled_in()`.
 
     Created and Updated fields need nothing behind them to work; this makes type checkers content
     with a call that leaves the field out.

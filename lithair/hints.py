@@ -6,7 +6,7 @@ understood or refused with a TypeError that says what to write instead; none is 
     hint := marker "[" hint "]" | "Annotated[" hint "," extra, ... "]" | hint "| None" | type
 """
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import types
@@ -20,8 +20,8 @@ import msgspec
 from lithair.fields import Marker, Permission, Ref, RefTo
 
 SCALARS = (
-    str, int, float, bool, bytes, datetime.datetime, datetime.date, datetime.time,
-    datetime.timedelta, decimal.Decimal, uuid.UUID,
+    str, int, float, bool, bytes, dt.datetime, dt.date, dt.time,
+    dt.timedelta, decimal.Decimal, uuid.UUID,
 )  # fmt: skip
 RESERVED_WIRE_NAMES = frozenset(
     ("skip", "take", "sort", "fields", "since", "snapshot", "as_of", "after", "models")
@@ -41,7 +41,7 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 def read_hint(field: str, hint: object) -> Hint:
-    """Take the hint of `field` (written as "Email.subject") apart; TypeError when it means nothing."""
+    """Take a hint apart; `field` is "Email.subject". TypeError when it means nothing."""
     base, nullable, extras = _peel(hint)
     name = field.rpartition(".")[2]
     markers = [extra for extra in extras if isinstance(extra, Marker)]
@@ -94,7 +94,7 @@ def check_markers(field: str, hint: Hint) -> None:
                 f" datetime or an Enum; leave {marker.value} off {type_name(hint.base)}"
             )
     for marker in (Marker.CREATED, Marker.UPDATED):
-        if marker in marks and hint.base is not datetime.datetime:
+        if marker in marks and hint.base is not dt.datetime:
             raise TypeError(f"{field}: write `{name}: {marker.value}[datetime]`")
     if Marker.CREATED in marks and Marker.UPDATED in marks:
         raise TypeError(f"{field}: Created or Updated, not both; use two fields")
@@ -136,7 +136,7 @@ def check_wire_name(field: str, wire: str) -> None:
 
 def type_name(base: object) -> str:
     """Name a type as the user would write it."""
-    if isinstance(base, type) and not isinstance(base, types.GenericAlias):
+    if typing.get_origin(base) is None and isinstance(base, type):
         return base.__name__
     return str(base).replace("typing.", "")
 
@@ -196,7 +196,7 @@ def _inner_types(base: object, seen: set[object]) -> Iterator[object]:
         try:
             nested = typing.get_type_hints(base, include_extras=True)
         except (NameError, AttributeError):
-            return  # a name of a module not loaded yet; looked at again when the model is registered
+            return  # a name not defined yet; looked at again when the model is registered
         for hint in nested.values():
             yield hint
             yield from _inner_types(hint, seen)

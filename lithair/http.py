@@ -95,13 +95,13 @@ class Request:
         self.body = body
         self._model = model
 
-    def json(self, type: type[T] | Any = Any) -> T:
+    def json(self, kind: type[T]) -> T:
         """Decode the body; ValidationFailed (400 malformed, 415 not JSON, 422 not of the type)."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSON_TYPE:
             raise ValidationFailed("the body has to be application/json", status=415)
         try:
-            return cast("T", msgspec.json.decode(self.body, type=type))
+            return cast("T", msgspec.json.decode(self.body, type=kind))
         except msgspec.ValidationError as error:
             text, _, place = str(error).partition(" - at `$")
             field = place.strip("`.").partition(".")[0].partition("[")[0]

@@ -29,7 +29,7 @@ FILLED_IN = (Marker.CREATED, Marker.UPDATED)
 
 def wire_name(name: str) -> str:
     """Drop one trailing underscore, so that Python's keywords can be field names."""
-    return name[:-1] if name.endswith("_") else name
+    return name.removesuffix("_")
 
 
 def checked_hints(model: type) -> dict[str, Hint]:
@@ -75,12 +75,12 @@ def _prepare(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> t
 
 
 def _id_property(key: str) -> property:
-    def id(self: object) -> str:
+    def held_id(self: object) -> str:
         """Return the item's id, which the field marked PrimaryKey holds."""
         value: str = getattr(self, key)
         return value
 
-    return property(id)
+    return property(held_id)
 
 
 def _annotations(namespace: dict[str, Any]) -> dict[str, object]:

@@ -1,27 +1,30 @@
 """How a declaration travels to the children: pickled, by reference and by value.
 
-Law: classes and functions go by reference, values by value; each user object is its own pickle, so
-that a child loads only what it needs. A child finds a module under the name it had here: `__main__`
-as in multiprocessing's spawn, and a module that no import would find (a test module) by its file.
+Law: classes and functions go by reference, values by value; each user object is a pickle of its
+own, loaded where it is asked for. A child finds a module under the name it had here: `__main__` as
+in multiprocessing's spawn, and a module that no import would find (a test module) by its file.
 
-    packed := pickle of {"preparation": multiprocessing's, "modules": {name: file}, "value": pickle}
+    packed := pickle of {"preparation": spawn's, "modules": {name: file}, "value": pickle}
 """
 
-import importlib.machinery
 import importlib.util
 import io
 import os
 import pickle
 import sys
+import sysconfig
 import types
 from collections.abc import Sequence
-from multiprocessing import spawn
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
-MAIN_MODULES = ("__main__", "__mp_main__")
-NOT_IN_CHILD = ("authkey", "name", "log_to_stderr", "log_level", "start_method")
+MAIN_MODULES = frozenset(("__main__", "__mp_main__"))
+# What of spawn's preparation is not for us: our children have names, logs and keys of their own.
+NOT_PREPARED = ("authkey", "name", "log_to_stderr", "log_level", "start_method", "sys_argv")
+MAIN_PREPARED = ("init_main_from_name", "init_main_from_path")
 
 
 class CannotTravel(Exception):
@@ -31,25 +34,26 @@ class CannotTravel(Exception):
 class Part(Generic[T]):
     """One user object of a declaration: itself here, and in a child loaded when first asked for."""
 
-    def __init__(self, value: T, data: bytes) -> None:
-        self._value: T | None = value
+    __slots__ = ("_loaded", "data")
+
+    def __init__(self, data: bytes, *loaded: T) -> None:
         self.data = data
+        self._loaded = loaded
 
     def load(self) -> T:
-        """Return the object; imports the user's module in a child, once."""
-        if self._value is None:
-            self._value = cast("T", pickle.loads(self.data))
-        return self._value
+        """Return the object, the same one each time; in a child this imports the user's module."""
+        if not self._loaded:
+            self._loaded = (cast("T", pickle.loads(self.data)),)
+        return self._loaded[0]
 
-    def __reduce__(self) -> "tuple[Any, ...]":
-        return _part_of, (self.data,)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Part) and self.data == other.data
 
+    def __hash__(self) -> int:
+        return hash(self.data)
 
-def _part_of(data: bytes) -> Part[Any]:
-    part: Part[Any] = Part.__new__(Part)
-    part._value = None
-    part.data = data
-    return part
+    def __reduce__(self) -> tuple[type["Part[T]"], tuple[bytes]]:
+        return type(self), (self.data,)
 
 
 class _Pickler(pickle.Pickler):
@@ -60,9 +64,9 @@ class _Pickler(pickle.Pickler):
         self.modules: set[str] = set()
 
     def persistent_id(self, obj: object) -> None:
+        """Note where a class or a function is from; nothing is pickled in a special way."""
         if isinstance(obj, type | types.FunctionType):
             self.modules.add(obj.__module__)
-        return None
 
 
 def pack_part(value: T) -> tuple[Part[T], set[str]]:
@@ -73,80 +77,118 @@ def pack_part(value: T) -> tuple[Part[T], set[str]]:
         pickler.dump(value)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise CannotTravel(_reason(value, error)) from error
-    return Part(value, buffer.getvalue()), pickler.modules
+    if not MAIN_MODULES.isdisjoint(pickler.modules) and not _main_can_be_found():
+        raise CannotTravel("it was typed at a prompt; write it into a file")
+    return Part(buffer.getvalue(), value), pickler.modules
 
 
 def name_of(value: object) -> str:
     """Name a user's object as a sentence should."""
     name = getattr(value, "__qualname__", None)
-    return str(name) if name else f"{type(value).__qualname__} object"
-
-
-def _reason(value: object, error: Exception) -> str:
-    local = [value] if hasattr(value, "__qualname__") else [type(value)]
-    for thing in local:
-        qualname = str(getattr(thing, "__qualname__", ""))
-        if "<lambda>" in qualname:
-            return "a lambda has no name to be found by in another process; write a def"
-        if "<locals>" in qualname:
-            return "it is defined inside a function; define it at the top of a module"
-    return f"it can't be pickled: {error}"
+    return str(name) if name else f"the {type(value).__qualname__} object"
 
 
 def module_files(names: set[str]) -> dict[str, str]:
-    """Return the file of each module and of its packages, as far as they have one."""
+    """Return the file of each module and of its packages; a package without one, its directory.
+
+    Modules which every interpreter like this one finds by their name alone are left out.
+    `__main__` stands with the file it was run from, so that a child knows that it needs it.
+    """
     files: dict[str, str] = {}
     for name in names:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if not isinstance(file, str) or _is_installed(name, file):
+            continue
+        files[name] = file = os.path.abspath(file)
         parts = name.split(".")
-        for length in range(1, len(parts) + 1):
-            module = sys.modules.get(".".join(parts[:length]))
-            file = getattr(module, "__file__", None)
-            if isinstance(file, str) and name not in MAIN_MODULES:
-                files[".".join(parts[:length])] = os.path.abspath(file)
-    return {name: file for name, file in files.items() if not _is_installed(name, file)}
-
-
-def _is_installed(name: str, file: str) -> bool:
-    """Say whether every interpreter like this one finds the module by its name alone."""
-    top = name.partition(".")[0]
-    return top in sys.stdlib_module_names or top == "lithair" or "site-packages" in file
+        for length in range(len(parts) - 1, 0, -1):
+            parent = ".".join(parts[:length])
+            own = getattr(sys.modules.get(parent), "__file__", None)
+            above = os.path.dirname(os.path.dirname(file) if _is_package(file) else file)
+            files[parent] = file = os.path.abspath(own) if isinstance(own, str) else above
+    return files
 
 
 def pack(value: object, modules: dict[str, str]) -> bytes:
     """Pickle a declaration for the children, with what they need to load it."""
+    from multiprocessing import spawn
+
     preparation = spawn.get_preparation_data("lithair")
-    for key in NOT_IN_CHILD:
+    unwanted = (
+        NOT_PREPARED if not MAIN_MODULES.isdisjoint(modules) else NOT_PREPARED + MAIN_PREPARED
+    )
+    for key in unwanted:
         preparation.pop(key, None)
     data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     return pickle.dumps({"preparation": preparation, "modules": modules, "value": data})
 
 
 def unpack(data: bytes) -> object:
-    """Load what `pack` made, in a child: modules first, then the value."""
+    """Load what `pack` made, in a child: the way to the modules first, then the value."""
+    from multiprocessing import spawn
+
     packed: dict[str, Any] = pickle.loads(data)
-    sys.meta_path.insert(0, ModuleFiles(packed["modules"]))
+    files = {name: file for name, file in packed["modules"].items() if name not in MAIN_MODULES}
+    sys.meta_path.insert(0, ModuleFiles(files))
     spawn.prepare(packed["preparation"])
     value: object = pickle.loads(packed["value"])
     return value
 
 
-class ModuleFiles(importlib.machinery.PathFinder):
-    """Finds the modules of the declaration by the files they were loaded from."""
+class ModuleFiles(MetaPathFinder):
+    """Finds the declaration's modules in the files they were loaded from."""
 
     def __init__(self, files: dict[str, str]) -> None:
         self._files = files
 
-    def find_spec(  # type: ignore[override]
+    def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,
+        path: Sequence[str] | None,
         target: types.ModuleType | None = None,
-    ) -> importlib.machinery.ModuleSpec | None:
+        /,
+    ) -> ModuleSpec | None:
+        """Return where a module is, None for one that is not the declaration's."""
         file = self._files.get(fullname)
         if file is None:
             return None
-        is_package = os.path.basename(file) == "__init__.py"
-        places = [os.path.dirname(file)] if is_package else None
+        if not file.endswith(".py"):
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = [file]
+            return spec
+        places = [os.path.dirname(file)] if _is_package(file) else None
         return importlib.util.spec_from_file_location(
             fullname, file, submodule_search_locations=places
         )
+
+
+def _reason(value: object, error: Exception) -> str:
+    for thing in (value, type(value)):
+        qualname = str(getattr(thing, "__qualname__", ""))
+        if "<lambda>" in qualname:
+            return "a lambda has no name to be found by; write a def at the top of a module"
+        if "<locals>" in qualname:
+            return "it is defined inside a function; define it at the top of a module"
+    return f"it can't be pickled ({error})"
+
+
+def _main_can_be_found() -> bool:
+    main = sys.modules["__main__"]
+    return getattr(main, "__spec__", None) is not None or hasattr(main, "__file__")
+
+
+def _is_installed(name: str, file: str) -> bool:
+    top = name.partition(".")[0]
+    paths = sysconfig.get_paths()
+    libraries = (paths["purelib"] + os.sep, paths["platlib"] + os.sep)
+    is_source = file.endswith(".py")
+    return (
+        top in sys.stdlib_module_names
+        or top == "lithair"
+        or not is_source
+        or file.startswith(libraries)
+    ) and name not in MAIN_MODULES
+
+
+def _is_package(file: str) -> bool:
+    return os.path.basename(file) == "__init__.py"

@@ -74,7 +74,7 @@ def declared_retention(model: type[Model]) -> Retention:
 
 
 def resolve_retention(model: type[Model], environ: Mapping[str, str]) -> Retention:
-    """Apply the LT_<MODEL>_MEMORY_* variables to what the class says; Mistakes name each bad one."""
+    """Apply the LT_<MODEL>_MEMORY_* variables to what the class says; Mistakes name bad ones."""
     values: dict[str, int | None] = {}
     mistakes: list[str] = []
     for name, (suffix, read, form) in OVERRIDES.items():

@@ -4,11 +4,14 @@ Law: the description covers wire names, types and defaults, never markers or con
 another description are read with the present class when `differences` finds none. Field order does
 not count.
 
-    description := {"fields": {wire name: {"type": type, "default"?: default}}}         canonical JSON
-    default     := ["is", JSON] | ["made"] (by a factory, per item) | ["filled"] (by the model process)
-    type        := "str" | "int" | ... | {"list": type} | {"dict": [type, type]} | {"tuple": [type...]}
-                 | {"union": [type...]} | {"enum": [value...]} | {"struct": {name: {"type", "default"?}}}
-                 | {"up": n}                      the struct n levels above this one: recursive types
+    description := {"fields": fields}                canonical JSON: names sorted, no white space
+    fields      := {wire name: {"type": type, "default"?: default}, ...}
+    default     := ["is", JSON] | ["made"]           by a factory, per item
+                 | ["filled"]                        by the model process
+    type        := "str" | "int" | ... | {"list" | "set": type} | {"tuple": [type, ...]}
+                 | {"dict": [type, type]} | {"union": [type, ...]} | {"enum": [value, ...]}
+                 | {"struct": fields, "tag"?: [field, value], "order"?: [name, ...]}
+                 | {"up": n}                         the struct n levels above: recursive types
 """
 
 import functools
@@ -94,7 +97,7 @@ class _Description(msgspec.Struct):
 
 @functools.cache
 def schema_of(model: type[Model]) -> Schema:
-    """Return the schema of a model; TypeError with a sentence when its declaration can't be used."""
+    """Return the schema of a model; TypeError says what in its declaration can't be used."""
     name = model.__name__
     try:
         hints = checked_hints(model)

@@ -1,0 +1,89 @@
+"""What the builder was told, before anything of it was checked.
+
+Law: whatever a user passed is kept as it came (`object`): the checks see it, and say what is wrong
+with it, all at once when the application starts. `call` is how the call was written.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+TEXT_CHARACTERS_MAX = 120  # of one argument in a sentence; a mistake has to stay readable
+
+
+class AskedModel(msgspec.Struct, frozen=True):
+    call: str
+    path: object
+    model: object = None
+    data_dir: object = None
+    handler: object = None  # with_handler: the handler itself; else it is made of the two above
+
+
+class AskedWorker(msgspec.Struct, frozen=True):
+    call: str
+    func: object
+    name: object
+    every: object
+
+
+class AskedRoute(msgspec.Struct, frozen=True):
+    call: str
+    method: object
+    path: object
+    func: object
+    require_session: object
+
+
+class AskedTornado(msgspec.Struct, frozen=True):
+    call: str
+    path: object
+    handler: object
+    init: dict[str, object]
+
+
+class AskedStatic(msgspec.Struct, frozen=True):
+    call: str
+    directory: object
+    path: object
+
+
+class AskedLater(msgspec.Struct, frozen=True):
+    """A call for something that this version keeps and does not serve."""
+
+    call: str
+    what: str
+
+
+class Asked(msgspec.Struct):
+    """Everything that one builder was told."""
+
+    models: list[AskedModel] = []
+    workers: list[AskedWorker] = []
+    routes: list[AskedRoute] = []
+    tornado: list[AskedTornado] = []
+    statics: list[AskedStatic] = []
+    sessions: list[tuple[str, object]] = []  # call, manager
+    compactions: list[tuple[str, object, object]] = []  # call, events, every
+    later: list[AskedLater] = []
+    settings: dict[str, object] = {}
+    requires_session: bool = False
+    streams: bool | None = None  # None: not said
+
+
+def written(call: str, values: Iterable[object], **named: object) -> str:
+    """Write a call as it stands in the user's code, with names for classes and functions."""
+    arguments = [_value_text(value) for value in values]
+    arguments.extend(f"{name}={_value_text(value)}" for name, value in named.items())
+    return f"{call}({', '.join(arguments)})"
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, str):
+        text = f'"{value}"'
+    elif hasattr(value, "__name__"):
+        text = str(value.__name__)
+    elif value is None or isinstance(value, int | float | list | tuple | dict):
+        text = repr(value)
+    else:
+        text = f"{type(value).__name__}(...)"
+    return text if len(text) <= TEXT_CHARACTERS_MAX else text[:TEXT_CHARACTERS_MAX] + "..."

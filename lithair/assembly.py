@@ -1,0 +1,94 @@
+"""Makes a declaration of what the builder was told.
+
+Owns the order of the checks that are made once, when the application starts. Law: every mistake is
+found, each is one sentence, and nothing has been started when they are told.
+"""
+
+import os
+from collections.abc import Mapping
+
+from lithair import config
+from lithair.asked import Asked
+from lithair.declaration import Declaration
+from lithair.draft import Draft
+from lithair.draft_models import model_declarations, unused_overrides, worker_declarations
+from lithair.draft_routes import (
+    route_declarations,
+    shadow_mistakes,
+    static_declarations,
+    tornado_declarations,
+)
+from lithair.errors import Mistakes
+from lithair.sessions import session_mistakes
+
+
+def assemble(
+    asked: Asked, environ: Mapping[str, str], command_line: Mapping[str, object]
+) -> Declaration:
+    """Check everything that was asked for, and settle it; Mistakes hold one sentence each."""
+    draft = Draft()
+    models = model_declarations(asked.models, environ, draft)
+    workers = worker_declarations(asked.workers, models, draft)
+    routes = route_declarations(asked.routes, draft)
+    tornado = tornado_declarations(asked.tornado, draft)
+    statics = static_declarations(asked.statics, draft)
+    draft.mistakes.extend(shadow_mistakes(asked.models, asked.routes, asked.tornado, asked.statics))
+    _check_sessions(asked, draft)
+    _check_later(asked, draft)
+    resolved = _settle(asked, environ, command_line, draft)
+    if draft.mistakes or resolved is None:
+        raise Mistakes(list(dict.fromkeys(draft.mistakes)))
+    return Declaration(
+        models=tuple(models),
+        workers=tuple(workers),
+        routes=tuple(routes),
+        tornado=tuple(tornado),
+        statics=tuple(statics),
+        settings=resolved.settings,
+        origins=resolved.origins,
+        modules=draft.modules(),
+        notices=(*draft.notices, *unused_overrides(models, environ)),
+    )
+
+
+def _check_sessions(asked: Asked, draft: Draft) -> None:
+    for call, manager in asked.sessions:
+        draft.mistakes.extend(session_mistakes(call, manager))
+    if len(asked.sessions) > 1:
+        draft.mistake("with_sessions(...)", "it was called twice; keep one")
+    if asked.sessions:
+        return
+    remedy = "there are no sessions; add with_sessions(SessionManager(store))"
+    if asked.requires_session:
+        draft.mistake("with_models_require_session(True)", remedy)
+    for route in asked.routes:
+        if route.require_session:
+            draft.mistake(f"{route.call}, require_session=True", remedy)
+
+
+def _check_later(asked: Asked, draft: Draft) -> None:
+    """Refuse or announce what this version keeps and does not do."""
+    for call, events, every in asked.compactions:
+        if not isinstance(events, int) or isinstance(events, bool) or events < 1:
+            draft.mistake(call, f"events={events!r} has to be a whole number above 0")
+        draft.seconds(call, every)
+        draft.notices.append(f"{call}: logs are not compacted by this version yet.")
+    for later in asked.later:
+        draft.mistake(later.call, f"{later.what} not served by this version yet; leave it out")
+    if asked.streams:
+        draft.notices.append("with_sse(True): streams are not served by this version yet.")
+
+
+def _settle(
+    asked: Asked, environ: Mapping[str, str], command_line: Mapping[str, object], draft: Draft
+) -> config.Resolved | None:
+    try:
+        resolved = config.resolve(asked.settings, environ, command_line)
+    except Mistakes as error:
+        draft.mistakes.extend(error.sentences)
+        return None
+    for name in ("tls_cert", "tls_key"):
+        path = getattr(resolved.settings, name)
+        if path is not None and not os.path.isfile(path):
+            draft.mistake(resolved.origins[name], f"there is no file {path}")
+    return resolved

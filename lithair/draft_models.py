@@ -1,0 +1,202 @@
+"""The checks of models and workers, and their declarations.
+
+Law: a name means one process. A model is known by its class's name and by its path's last segment,
+in any case of letters (`LT_EMAIL_MEMORY_...` is upper case, `_stats` takes lower case).
+"""
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+from lithair import packing
+from lithair.asked import AskedModel, AskedWorker
+from lithair.core.schema import Schema, schema_of
+from lithair.declaration import ModelDeclaration, WorkerDeclaration
+from lithair.draft import Draft
+from lithair.errors import Mistakes
+from lithair.handler import ModelHandler
+from lithair.model import IdentifiedModel, Model
+from lithair.paths import model_path_problem
+from lithair.retention import OVERRIDES, Retention, resolve_retention
+
+WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+TAKEN_NAMES = re.compile(r"supervisor|gateway(-[0-9]+)?")  # what other processes are called
+HOOKS = ("before_create", "before_update", "before_delete")
+
+
+def model_declarations(
+    asked: list[AskedModel], environ: Mapping[str, str], draft: Draft
+) -> list[ModelDeclaration]:
+    """Check each model by itself, then what models have to each other."""
+    found: list[tuple[str, ModelDeclaration]] = []
+    schemas: list[tuple[str, Schema]] = []
+    for one in asked:
+        handler = _handler(one, draft)
+        schema = None if handler is None else _schema(one.call, handler, draft)
+        problem = model_path_problem(one.path)
+        if problem is not None:
+            draft.mistake(one.call, problem)
+        if handler is None or schema is None:
+            continue
+        schemas.append((one.call, schema))
+        data_dir = draft.directory(one.call, handler.data_dir)
+        part = draft.part(one.call, handler)
+        retention = _retention(schema, environ, draft)
+        if part is None or problem is not None or data_dir is None or retention is None:
+            continue
+        path = str(one.path).rstrip("/")
+        model = ModelDeclaration(
+            name=path.rpartition("/")[2],
+            class_name=schema.name,
+            path=path,
+            data_dir=data_dir,
+            retention=retention,
+            handler_part=part,
+        )
+        found.append((one.call, model))
+    draft.mistakes.extend(_shared(found))
+    draft.mistakes.extend(_unknown_refs(schemas))
+    return [model for _, model in found]
+
+
+def worker_declarations(
+    asked: list[AskedWorker], models: list[ModelDeclaration], draft: Draft
+) -> list[WorkerDeclaration]:
+    """Check each worker; its name is one that no other process has."""
+    taken = {name for model in models for name in _names(model)}
+    found: list[WorkerDeclaration] = []
+    for one in asked:
+        problem = _worker_problem(one, taken)
+        if problem is not None:
+            draft.mistake(one.call, problem)
+        taken.add(str(one.name).lower())
+        every_s = None if one.every is None else draft.seconds(one.call, one.every)
+        part = draft.part(one.call, cast("Callable[[Any], object]", one.func))
+        if problem is None and part is not None:
+            found.append(WorkerDeclaration(str(one.name), every_s, part))
+    return found
+
+
+def unused_overrides(models: list[ModelDeclaration], environ: Mapping[str, str]) -> Iterator[str]:
+    """Say which LT_<MODEL>_MEMORY_* variables name no model of this application."""
+    known = {model.class_name.upper() for model in models}
+    for variable in sorted(environ):
+        for suffix, _, _ in OVERRIDES.values():
+            name = variable.removeprefix("LT_").removesuffix(suffix)
+            if variable == f"LT_{name}{suffix}" and name not in known:
+                yield f"{variable}: no model of this application has that name."
+
+
+def _handler(one: AskedModel, draft: Draft) -> ModelHandler[Any] | None:
+    """Return the user's handler, or make the plain one; None, and a mistake, when it is none."""
+    if one.handler is None:
+        if not _is_model(one.model):
+            draft.mistake(one.call, f"{_shown(one.model)} is not a model; write class X(Model)")
+            return None
+        return ModelHandler(cast("type[Model]", one.model), cast("str", one.data_dir))
+    handler = one.handler
+    if isinstance(handler, type):
+        draft.mistake(
+            one.call, f"{handler.__name__} is a class; write {handler.__name__}(Model, data_dir)"
+        )
+        return None
+    if not isinstance(handler, ModelHandler):
+        draft.mistake(one.call, f"{_shown(handler)} is not a ModelHandler")
+        return None
+    if not hasattr(handler, "model") or not hasattr(handler, "data_dir"):
+        draft.mistake(
+            one.call,
+            f"{type(handler).__name__}.__init__ has to call super().__init__(model, data_dir)",
+        )
+        return None
+    if not _is_model(handler.model):
+        draft.mistake(one.call, f"{_shown(handler.model)} is not a model; write class X(Model)")
+        return None
+    for hook in HOOKS:
+        if inspect.iscoroutinefunction(getattr(handler, hook)):
+            draft.mistake(
+                one.call,
+                f"{type(handler).__name__}.{hook} is a coroutine function; hooks are plain"
+                " functions, write def",
+            )
+    return cast("ModelHandler[Any]", handler)
+
+
+def _is_model(value: object) -> bool:
+    return (
+        isinstance(value, type)
+        and issubclass(value, Model)
+        and value not in {Model, IdentifiedModel}
+    )
+
+
+def _schema(call: str, handler: ModelHandler[Any], draft: Draft) -> Schema | None:
+    try:
+        return schema_of(handler.model)
+    except TypeError as error:
+        draft.mistake(call, str(error))
+        return None
+
+
+def _retention(schema: Schema, environ: Mapping[str, str], draft: Draft) -> Retention | None:
+    try:
+        retention = resolve_retention(schema.model, environ)
+    except Mistakes as error:
+        draft.mistakes.extend(error.sentences)
+        return None
+    if retention != Retention():
+        draft.notices.append(
+            f"{schema.name}: retention is kept in mind and does nothing yet; every item stays"
+            " in RAM."
+        )
+    return retention
+
+
+def _names(model: ModelDeclaration) -> set[str]:
+    return {model.name.lower(), model.class_name.lower()}
+
+
+def _shared(models: list[tuple[str, ModelDeclaration]]) -> Iterator[str]:
+    """Say which models have one data directory or one name (paths are checked with the routes)."""
+    for index, (call, model) in enumerate(models):
+        for other_call, other in models[:index]:
+            if os.path.realpath(model.data_dir) == os.path.realpath(other.data_dir):
+                yield (
+                    f"{other_call} and {call} have one data directory, {model.data_dir}; give each"
+                    " its own."
+                )
+            same = sorted(_names(model) & _names(other))
+            if same:
+                yield (
+                    f'{other_call} and {call} have one name, "{same[0]}" (a class\'s name, or the'
+                    " last segment of a path); rename one."
+                )
+
+
+def _unknown_refs(schemas: list[tuple[str, Schema]]) -> Iterator[str]:
+    known = {schema.name for _, schema in schemas}
+    for _, schema in schemas:
+        for field in schema.fields:
+            if field.ref is not None and field.ref not in known:
+                yield (
+                    f'{schema.name}.{field.name}: Ref["{field.ref}"] is no model of this'
+                    f" application; register it with with_model({field.ref}, ...)."
+                )
+
+
+def _worker_problem(one: AskedWorker, taken: set[str]) -> str | None:
+    if not callable(one.func):
+        return f"{_shown(one.func)} is not a function; write def func(lithair)"
+    if inspect.iscoroutinefunction(one.func):
+        return f"{packing.name_of(one.func)} is a coroutine function; write a plain def"
+    if not isinstance(one.name, str) or not WORKER_NAME.fullmatch(one.name):
+        return f"the name {one.name!r} has to be at most 64 letters, digits and . _ -"
+    if one.name.lower() in taken or TAKEN_NAMES.fullmatch(one.name):
+        return f'"{one.name}" is the name of another process; choose another'
+    return None
+
+
+def _shown(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else repr(value)
