@@ -178,9 +178,7 @@ class Lithair:
         return self._set(timeout_s=seconds)
 
     def with_max_body_size(self, single: int, bulk: int | None = None) -> "Lithair":
-        """Refuse bodies over this many bytes (2 MiB), and of bulk writes (12 MiB or `single`)."""
-        if bulk is None and isinstance(single, int):
-            bulk = max(single, config.Settings().body_bytes_bulk)
+        """Refuse bodies over this many bytes (2 MiB), and of bulk writes (12 MiB, or `single`)."""
         return self._set(body_bytes_single=single, body_bytes_bulk=bulk)
 
     def with_run_dir(self, run_dir: Directory) -> "Lithair":

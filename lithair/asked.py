@@ -80,10 +80,8 @@ def written(call: str, values: Iterable[object], **named: object) -> str:
 def _value_text(value: object) -> str:
     if isinstance(value, str):
         text = f'"{value}"'
-    elif hasattr(value, "__name__"):
-        text = str(value.__name__)
-    elif value is None or isinstance(value, int | float | list | tuple | dict):
+    elif value is None or isinstance(value, int | float):
         text = repr(value)
     else:
-        text = f"{type(value).__name__}(...)"
+        text = str(getattr(value, "__name__", f"{type(value).__name__}(...)"))
     return text if len(text) <= TEXT_CHARACTERS_MAX else text[:TEXT_CHARACTERS_MAX] + "..."

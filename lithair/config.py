@@ -12,13 +12,11 @@ option > LT_* variable > code > default; a value that can't be read stops the st
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import cast
 
 import msgspec
 
 from lithair.errors import Mistakes
-
-V = TypeVar("V")
 
 GATEWAYS_MAX = 256  # one SO_REUSEPORT socket and one process each; more than any machine's cores
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -106,8 +104,7 @@ def resolve(
             try:
                 values[name] = setting.read(value)
             except ValueError:
-                shown = "the value given" if setting.is_secret else repr(value)
-                mistakes.append(f"{origin}={shown} can't be read: write {setting.form}.")
+                mistakes.append(_unreadable(origin, value, setting))
             else:
                 origins[name] = origin
             break
@@ -115,13 +112,24 @@ def resolve(
     mistakes.extend(_contradictions(settings, mistakes))
     if mistakes:
         raise Mistakes(mistakes)
-    settings = msgspec.structs.replace(settings, run_dir=os.path.abspath(settings.run_dir))
+    bulk = settings.body_bytes_bulk
+    if "body_bytes_bulk" not in origins:  # not below the other limit, unless someone says so
+        bulk = max(bulk, settings.body_bytes_single)
+    settings = msgspec.structs.replace(
+        settings, run_dir=os.path.abspath(settings.run_dir), body_bytes_bulk=bulk
+    )
     return Resolved(settings, origins)
 
 
 def option_of(name: str) -> str:
     """Return the command-line option of a setting: `timeout_s` is `--timeout`."""
     return "--" + SETTINGS[name].variable.removeprefix("LT_").lower().replace("_", "-")
+
+
+def _unreadable(origin: str, value: object, setting: Setting) -> str:
+    shown = "..." if setting.is_secret else repr(value)
+    place = f"{origin}({shown})" if origin == setting.call else f"{origin}={shown}"
+    return f"{place} can't be read: write {setting.form}."
 
 
 def _contradictions(settings: Settings, mistakes: list[str]) -> list[str]:
@@ -135,11 +143,18 @@ def _contradictions(settings: Settings, mistakes: list[str]) -> list[str]:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if not isinstance(value, str) or not value.strip():
+    text = path_text(value)
+    if text is None or not text.strip():
         raise ValueError(value)
-    return value.strip()
+    return text.strip()
+
+
+def path_text(value: object) -> str | None:
+    """Return a path as text, None when it is none."""
+    of_path = getattr(value, "__fspath__", None)
+    if callable(of_path):
+        value = of_path()
+    return value if isinstance(value, str) else None
 
 
 def _token(value: object) -> str:
@@ -208,14 +223,14 @@ def _origins(value: object) -> tuple[str, ...]:
     """Read origins (RFC 6454, 6.1) as browsers send them: scheme, host, port, and nothing else."""
     if isinstance(value, str):
         value = [part for part in re.split(r"[,\s]+", value) if part]
-    if not isinstance(value, list | tuple | set | frozenset):
+    if not isinstance(value, list):
         raise ValueError(value)
     found: list[str] = []
-    for origin in value:  # pyright: ignore[reportUnknownVariableType] - checked just below
+    for origin in cast("list[object]", value):
         if not isinstance(origin, str):
-            raise ValueError(value)
+            raise ValueError(origin)
         if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@*]+", origin, re.IGNORECASE):
-            raise ValueError(value)
+            raise ValueError(origin)
         found.append(origin.lower())
     return tuple(dict.fromkeys(found))
 

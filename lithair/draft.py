@@ -9,6 +9,7 @@ import os
 from typing import TypeVar
 
 from lithair import packing
+from lithair.config import path_text
 from lithair.packing import CannotTravel, Part
 
 T = TypeVar("T")
@@ -42,12 +43,11 @@ class Draft:
 
     def directory(self, call: str, value: object) -> str | None:
         """Make a path absolute; None, and a mistake, when it is none."""
-        if isinstance(value, os.PathLike):
-            value = os.fspath(value)
-        if not isinstance(value, str) or not value or "\0" in value:
+        text = path_text(value)
+        if not text or "\0" in text:
             self.mistake(call, f"{value!r} is not the path of a directory")
             return None
-        return os.path.abspath(value)
+        return os.path.abspath(text)
 
     def seconds(self, call: str, value: object) -> float | None:
         """Read seconds or a timedelta; None, and a mistake, when it is neither or not above 0."""

@@ -96,32 +96,28 @@ def _handler(one: AskedModel, draft: Draft) -> ModelHandler[Any] | None:
             draft.mistake(one.call, f"{_shown(one.model)} is not a model; write class X(Model)")
             return None
         return ModelHandler(cast("type[Model]", one.model), cast("str", one.data_dir))
-    handler = one.handler
+    problem = _handler_problem(one.handler)
+    if problem is not None:
+        draft.mistake(one.call, problem)
+        return None
+    return cast("ModelHandler[Any]", one.handler)
+
+
+def _handler_problem(handler: object) -> str | None:
+    name = type(handler).__name__
     if isinstance(handler, type):
-        draft.mistake(
-            one.call, f"{handler.__name__} is a class; write {handler.__name__}(Model, data_dir)"
-        )
-        return None
-    if not isinstance(handler, ModelHandler):
-        draft.mistake(one.call, f"{_shown(handler)} is not a ModelHandler")
-        return None
-    if not hasattr(handler, "model") or not hasattr(handler, "data_dir"):
-        draft.mistake(
-            one.call,
-            f"{type(handler).__name__}.__init__ has to call super().__init__(model, data_dir)",
-        )
-        return None
-    if not _is_model(handler.model):
-        draft.mistake(one.call, f"{_shown(handler.model)} is not a model; write class X(Model)")
-        return None
+        return f"{handler.__name__} is a class; write {handler.__name__}(Model, data_dir)"
+    if not issubclass(type(handler), ModelHandler):
+        return f"{handler!r} is not a ModelHandler"
+    own = vars(handler)
+    if "model" not in own or "data_dir" not in own:
+        return f"{name}.__init__ has to call super().__init__(model, data_dir)"
+    if not _is_model(own["model"]):
+        return f"{_shown(own['model'])} is not a model; write class X(Model)"
     for hook in HOOKS:
-        if inspect.iscoroutinefunction(getattr(handler, hook)):
-            draft.mistake(
-                one.call,
-                f"{type(handler).__name__}.{hook} is a coroutine function; hooks are plain"
-                " functions, write def",
-            )
-    return cast("ModelHandler[Any]", handler)
+        if inspect.iscoroutinefunction(getattr(type(handler), hook)):
+            return f"{name}.{hook} is a coroutine function; hooks are plain functions, write def"
+    return None
 
 
 def _is_model(value: object) -> bool:

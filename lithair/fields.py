@@ -88,7 +88,7 @@ Slug = Annotated[str, Meta(max_length=255, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$(
 
 
 def filled_in(*, init: Literal[False] = False) -> Any:  # as msgspec.field: any type fits
-    """Leave a field to the model process, as in `created: Created[datetime] = filled_in()`.
+    """Leave a field to the model process: `created: Created[datetime] = ` and this call.
 
     Created and Updated fields need nothing behind them to work; this makes type checkers content
     with a call that leaves the field out.

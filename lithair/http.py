@@ -6,7 +6,7 @@ sent and never changes; a Model that a route answers with leaves without its Hid
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast, overload
 
 import msgspec
 
@@ -95,13 +95,17 @@ class Request:
         self.body = body
         self._model = model
 
-    def json(self, kind: type[T]) -> T:
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, kind: type[T]) -> T: ...
+    def json(self, kind: Any = Any) -> Any:
         """Decode the body; ValidationFailed (400 malformed, 415 not JSON, 422 not of the type)."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSON_TYPE:
             raise ValidationFailed("the body has to be application/json", status=415)
         try:
-            return cast("T", msgspec.json.decode(self.body, type=kind))
+            return msgspec.json.decode(self.body, type=kind)
         except msgspec.ValidationError as error:
             text, _, place = str(error).partition(" - at `$")
             field = place.strip("`.").partition(".")[0].partition("[")[0]
@@ -139,7 +143,10 @@ class Response:
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
     ) -> None:
         self.status = status
-        self.headers = list(headers.items() if isinstance(headers, Mapping) else headers)
+        pairs = (
+            cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+        )
+        self.headers: list[tuple[str, str]] = list(pairs)
         self.body, content_type = _encode(body)
         names = {name.lower() for name, _ in self.headers}
         if content_type and "content-type" not in names:
@@ -156,7 +163,7 @@ def response_of(answer: object) -> Response:
 def _encode(body: object) -> tuple[bytes, str]:
     if body is None:
         return b"", ""
-    if isinstance(body, bytes | bytearray | memoryview):
+    if isinstance(body, bytes | bytearray):
         return bytes(body), BYTES_TYPE
     if isinstance(body, str):
         return body.encode(), TEXT_TYPE

@@ -12,7 +12,7 @@ retention never changes an answer, only where it is read from; each dimension is
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -120,7 +120,7 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], int], str]] = {
 def _dimensions(memory: object, max_mb: object) -> dict[str, int]:
     """Read the arguments of @retention; TypeError says what to write."""
     found: dict[str, int] = {}
-    parts: tuple[object, ...] = memory if isinstance(memory, tuple) else (memory,)
+    parts = cast("tuple[object, ...]", memory) if isinstance(memory, tuple) else (memory,)
     for part in parts:
         if part is None and not isinstance(memory, tuple):
             continue

@@ -65,7 +65,7 @@ def session_mistakes(call: str, manager: object) -> list[str]:
             f"{call}: this SessionManager is built on the class {store.__name__}; give it a store:"
             f" {STORES}."
         )
-    elif not isinstance(store, SessionStore):
+    elif not _is_store(store):
         found.append(f"{call}: {store!r} is not a session store; write {STORES}.")
     for name in ("max_age", "idle_timeout", "cleanup_interval"):
         value: object = getattr(manager, name)
@@ -80,6 +80,10 @@ def session_mistakes(call: str, manager: object) -> list[str]:
             f'{call}: cookie_secure={manager.cookie_secure!r} has to be True, False or "auto".'
         )
     return found
+
+
+def _is_store(value: object) -> bool:
+    return isinstance(value, SessionStore) and type(value) is not SessionStore
 
 
 def _is_duration(value: object) -> bool:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import NODEFAULT, inspect
 
-from lithair.core.schema_text import default_text, is_widened, type_text
+from lithair.core.schema_text import default_text, is_widened, shape_of, type_text
 from lithair.fields import Marker, Permission
 from lithair.hints import Hint
 from lithair.model import Model, checked_hints
@@ -95,9 +95,13 @@ class _Description(msgspec.Struct):
     fields: dict[str, _FieldDescription]
 
 
-@functools.cache
 def schema_of(model: type[Model]) -> Schema:
     """Return the schema of a model; TypeError says what in its declaration can't be used."""
+    return _schema_of(model)
+
+
+@functools.cache
+def _schema_of(model: type[Model]) -> Schema:
     name = model.__name__
     try:
         hints = checked_hints(model)
@@ -175,20 +179,17 @@ def _nested(
     old: object, new: object
 ) -> tuple[dict[str, _FieldDescription], dict[str, _FieldDescription]] | None:
     """Return the fields of both when both are structs (or lists of them), to name what differs."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
+    was, now = shape_of(old), shape_of(new)
+    if "list" in was and "list" in now:
+        return _nested(was["list"], now["list"])
+    if "struct" not in was or "struct" not in now:
         return None
-    if "struct" in old and "struct" in new and _layout(old) == _layout(new):
-        return (
-            msgspec.convert(old["struct"], dict[str, _FieldDescription]),
-            msgspec.convert(new["struct"], dict[str, _FieldDescription]),
-        )
-    if "list" in old and "list" in new:
-        return _nested(old["list"], new["list"])
-    return None
-
-
-def _layout(kind: dict[object, object]) -> list[object]:
-    return [kind.get("tag"), kind.get("order")]
+    if any(was.get(word) != now.get(word) for word in ("tag", "order")):
+        return None
+    return (
+        msgspec.convert(was["struct"], dict[str, _FieldDescription]),
+        msgspec.convert(now["struct"], dict[str, _FieldDescription]),
+    )
 
 
 def _field_info(

@@ -32,7 +32,7 @@ def type_text(kind: object) -> str:
     """Write a described type as a person would: `list[str]`, `int|null`."""
     if isinstance(kind, str):
         return kind
-    shape = cast("Mapping[str, object]", kind)
+    shape = shape_of(kind)
     if "list" in shape or "set" in shape:
         word = "list" if "list" in shape else "set"
         return f"{word}[{type_text(shape[word])}]"
@@ -59,22 +59,24 @@ def default_text(default: list[object]) -> str:
     return "made by a factory" if default[0] == "made" else "filled in by the model process"
 
 
+def shape_of(kind: object) -> Mapping[str, object]:
+    """Return a type that has parts as what it is, and a simple one as nothing."""
+    return cast("Mapping[str, object]", kind) if isinstance(kind, dict) else {}
+
+
 def _arms(kind: object) -> list[object]:
-    if isinstance(kind, dict) and "union" in kind:
-        return cast("list[object]", kind["union"])
-    return [kind]
+    return cast("list[object]", shape_of(kind).get("union", [kind]))
 
 
 def _same_inside(old: object, new: object) -> bool:
     if old == new:
         return True
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return False
+    was, now = shape_of(old), shape_of(new)
     for word in ("list", "set"):
-        if word in old and word in new:
-            return is_widened(old[word], new[word])
-    if "dict" in old and "dict" in new:
-        old_key, old_value = cast("list[object]", old["dict"])
-        new_key, new_value = cast("list[object]", new["dict"])
+        if word in was and word in now:
+            return is_widened(was[word], now[word])
+    if "dict" in was and "dict" in now:
+        old_key, old_value = cast("list[object]", was["dict"])
+        new_key, new_value = cast("list[object]", now["dict"])
         return old_key == new_key and is_widened(old_value, new_value)
     return False
