@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lithair import config
-from lithair.asked import (
+from lithair.declaration.asked import (
     Asked,
     AskedLater,
     AskedModel,
@@ -22,8 +22,8 @@ from lithair.asked import (
     AskedWorker,
     written,
 )
-from lithair.assembly import assemble
-from lithair.declaration import Declaration, RouteFunction, WorkerFunction
+from lithair.declaration.assembly import assemble
+from lithair.declaration.declared import Declaration, RouteFunction, WorkerFunction
 from lithair.errors import LithairError, Mistakes
 from lithair.handler import ModelHandler
 from lithair.model import Model

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from lithair import packing
 from lithair.config import Settings
+from lithair.declaration import packing
+from lithair.declaration.packing import Part
 from lithair.handler import ModelHandler
 from lithair.http import Request
-from lithair.packing import Part
 from lithair.retention import Retention
 
 RouteFunction = Callable[[Request], Awaitable[object]]

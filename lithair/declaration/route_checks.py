@@ -6,21 +6,20 @@ the right one whatever the order of the calls was.
 
 import functools
 import inspect
-import os
 import re
 from collections.abc import Iterator
 from typing import cast
 
-from lithair import packing
-from lithair.asked import AskedModel, AskedRoute, AskedStatic, AskedTornado
-from lithair.declaration import (
+from lithair.declaration import packing
+from lithair.declaration.asked import AskedModel, AskedRoute, AskedStatic, AskedTornado
+from lithair.declaration.declared import (
     RouteDeclaration,
     RouteFunction,
     StaticDeclaration,
     TornadoDeclaration,
 )
-from lithair.draft import Draft
-from lithair.paths import (
+from lithair.declaration.draft import Draft
+from lithair.declaration.paths import (
     Pattern,
     built_in_mistakes,
     model_mistakes,
@@ -31,6 +30,7 @@ from lithair.paths import (
     segments_of,
     speciality,
 )
+from lithair.storage import places
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REGEX_CHARACTERS = re.compile(r"[\\^$*+?()\[\]|]")  # none of them: the path is meant literally
@@ -85,7 +85,7 @@ def static_declarations(asked: list[AskedStatic], draft: Draft) -> list[StaticDe
             problem = f"the path {one.path!r} of a directory can't have a {{name}} in it"
         if problem is not None:
             draft.mistake(one.call, problem)
-        if directory is not None and not os.path.isdir(directory):
+        if directory is not None and not places.is_directory(directory):
             draft.mistake(one.call, f"there is no directory {directory}")
         if problem is None and directory is not None:
             path = str(one.path).rstrip("/") + "/"

@@ -8,9 +8,9 @@ import datetime as dt
 import os
 from typing import TypeVar
 
-from lithair import packing
 from lithair.config import path_text
-from lithair.packing import CannotTravel, Part
+from lithair.declaration import packing
+from lithair.declaration.packing import CannotTravel, Part
 
 T = TypeVar("T")
 

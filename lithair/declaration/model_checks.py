@@ -5,21 +5,21 @@ in any case of letters (`LT_EMAIL_MEMORY_...` is upper case, `_stats` takes lowe
 """
 
 import inspect
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from lithair import packing
-from lithair.asked import AskedModel, AskedWorker
 from lithair.core.schema import Schema, schema_of
-from lithair.declaration import ModelDeclaration, WorkerDeclaration
-from lithair.draft import Draft
+from lithair.declaration import packing
+from lithair.declaration.asked import AskedModel, AskedWorker
+from lithair.declaration.declared import ModelDeclaration, WorkerDeclaration
+from lithair.declaration.draft import Draft
+from lithair.declaration.paths import model_path_problem
 from lithair.errors import Mistakes
 from lithair.handler import ModelHandler
 from lithair.model import IdentifiedModel, Model
-from lithair.paths import model_path_problem
 from lithair.retention import OVERRIDES, Retention, resolve_retention
+from lithair.storage import places
 
 WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TAKEN_NAMES = re.compile(r"supervisor|gateway(-[0-9]+)?")  # what other processes are called
@@ -158,7 +158,7 @@ def _shared(models: list[tuple[str, ModelDeclaration]]) -> Iterator[str]:
     """Say which models have one data directory or one name (paths are checked with the routes)."""
     for index, (call, model) in enumerate(models):
         for other_call, other in models[:index]:
-            if os.path.realpath(model.data_dir) == os.path.realpath(other.data_dir):
+            if places.resolved(model.data_dir) == places.resolved(other.data_dir):
                 yield (
                     f"{other_call} and {call} have one data directory, {model.data_dir}; give each"
                     " its own."

@@ -4,15 +4,18 @@ Owns the order of the checks that are made once, when the application starts. La
 found, each is one sentence, and nothing has been started when they are told.
 """
 
-import os
 from collections.abc import Mapping
 
 from lithair import config
-from lithair.asked import Asked
-from lithair.declaration import Declaration
-from lithair.draft import Draft
-from lithair.draft_models import model_declarations, unused_overrides, worker_declarations
-from lithair.draft_routes import (
+from lithair.declaration.asked import Asked
+from lithair.declaration.declared import Declaration
+from lithair.declaration.draft import Draft
+from lithair.declaration.model_checks import (
+    model_declarations,
+    unused_overrides,
+    worker_declarations,
+)
+from lithair.declaration.route_checks import (
     route_declarations,
     shadow_mistakes,
     static_declarations,
@@ -20,6 +23,7 @@ from lithair.draft_routes import (
 )
 from lithair.errors import Mistakes
 from lithair.sessions import session_mistakes
+from lithair.storage import places
 
 
 def assemble(
@@ -89,6 +93,6 @@ def _settle(
         return None
     for name in ("tls_cert", "tls_key"):
         path = getattr(resolved.settings, name)
-        if path is not None and not os.path.isfile(path):
+        if path is not None and not places.is_file(path):
             draft.mistake(resolved.origins[name], f"there is no file {path}")
     return resolved

@@ -1,0 +1,27 @@
+"""An application as it was declared: what was asked for, the checks, and what came of them."""
+
+from lithair.declaration.declared import (
+    Declaration,
+    ModelDeclaration,
+    RouteDeclaration,
+    RouteFunction,
+    StaticDeclaration,
+    TornadoDeclaration,
+    WorkerDeclaration,
+    WorkerFunction,
+    pack,
+    unpack,
+)
+
+__all__ = [
+    "Declaration",
+    "ModelDeclaration",
+    "RouteDeclaration",
+    "RouteFunction",
+    "StaticDeclaration",
+    "TornadoDeclaration",
+    "WorkerDeclaration",
+    "WorkerFunction",
+    "pack",
+    "unpack",
+]

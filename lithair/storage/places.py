@@ -1,0 +1,21 @@
+"""What a path names, asked before anything is opened.
+
+Law: an answer holds for the moment it was given; what depends on it says so again when it opens.
+"""
+
+import os
+
+
+def is_directory(path: str) -> bool:
+    """Say whether there is a directory at `path`."""
+    return os.path.isdir(path)
+
+
+def is_file(path: str) -> bool:
+    """Say whether there is a file at `path`."""
+    return os.path.isfile(path)
+
+
+def resolved(path: str) -> str:
+    """Return the path with every symbolic link in it followed, as far as it exists."""
+    return os.path.realpath(path)
