@@ -1,7 +1,7 @@
 """Child process: how every supervised process begins and ends.
 
-Owns the bootstrap. Law: a child is a new interpreter, never a fork; it dies with its supervisor; its
-first words come before the user's code is imported; whatever ends it is reported and logged.
+Owns the bootstrap. Law: a child is a new interpreter, never a fork; it dies with its supervisor;
+its first words come before the user's code is imported; whatever ends it is reported and logged.
 
     argv := -P -c BOOT sys-path(JSON) spec(JSON)
 
@@ -12,7 +12,6 @@ import ctypes
 import importlib
 import json
 import logging
-import mmap
 import os
 import signal
 import sys
@@ -29,6 +28,7 @@ from lithair.actors.channel import inherited_channel
 from lithair.actors.heartbeat import Heartbeat
 from lithair.phase import FINISHED, STOPPING
 from lithair.process import EXIT_DONE, EXIT_FAILED, Child
+from lithair.storage.memory_file import read_memory_file
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
@@ -83,6 +83,8 @@ def main(text: str) -> int:
     ignore_terminal_signals()
     setproctitle(f"lithair: {spec.title}")
     logs.configure(spec.log_level, spec.title)
+    for descriptor in (spec.channel_fd, spec.declaration_fd, *spec.listen_fds):
+        os.set_inheritable(descriptor, False)  # not for programs that the user's code starts
     heartbeat = Heartbeat(inherited_channel(spec.channel_fd), spec.parent_pid)
     heartbeat.start()
     try:
@@ -100,10 +102,10 @@ def main(text: str) -> int:
     return status
 
 
-def die_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
+def die_with_parent(parent_pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send a signal to this process when the thread that started it ends."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+    if libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent_pid:  # it died before the line above
         os._exit(EXIT_FAILED)
@@ -116,20 +118,13 @@ def ignore_terminal_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP})
 
 
-def read_memory_file(descriptor: int) -> bytes:
-    """Read a whole inherited memory file, without moving the offset its other readers share."""
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as memory:
-        data = bytes(memory)
-    os.close(descriptor)
-    return data
-
-
 def _run(spec: ChildSpec, heartbeat: Heartbeat) -> None:
     # Imported here, so that a slow machine hears of the child before it has loaded everything.
     from lithair import app
     from lithair.declaration import unpack
 
     app.IN_CHILD = True
+    app.RUN_DIR = spec.run_dir
     declaration = unpack(read_memory_file(spec.declaration_fd))
     child = Child(spec.kind, spec.name, declaration, spec.run_dir, spec.listen_fds, heartbeat)
 

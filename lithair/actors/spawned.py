@@ -4,11 +4,9 @@ Owns the process, its pid descriptor and our end of its channel. Law: started by
 thread only (the kernel's parent-death signal fires when that *thread* ends); nothing here waits.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Iterable
 from typing import Final
 
@@ -40,6 +38,13 @@ class Spawned:
     def exit_status(self) -> int | None:
         """The exit status, minus the signal when one ended it; None while it runs."""
         return self._popen.poll()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end; None when it has not come in time."""
+        try:
+            return self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def close(self) -> None:
         """Give the descriptors back, after it has exited."""
@@ -80,17 +85,3 @@ def start_interpreter(
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def memory_file(data: bytes) -> int:
-    """Put `data` into a sealed memory file that children can inherit; returns its descriptor."""
-    descriptor = os.memfd_create("lithair", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with os.fdopen(descriptor, "wb", closefd=False) as file:
-        file.write(data)
-    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-    return descriptor
-
-
-def is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

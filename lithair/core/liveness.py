@@ -8,18 +8,20 @@ argument, in milliseconds of a clock that does not run while the machine sleeps.
     starting                         for 120 s -> hangs    (imports, locks)
     replaying, progress unchanged    for 30 s -> hangs
     serving, pending, no progress    for 30 s -> hangs
-    the two above while "syncing"    for 120 s instead     (a sync beside heavy writing)
+    stopping or finished             for  15 s -> hangs    (a thread that does not end)
+    replaying, serving while "syncing"    for 120 s instead     (a sync beside heavy writing)
 """
 
 from typing import Final
 
-from lithair.phase import REPLAYING, SERVING, STARTING, SYNCING
+from lithair.phase import FINISHED, REPLAYING, SERVING, STARTING, STOPPING, SYNCING
 
 FIRST_WORD_MAX_MS: Final = 30_000
 SILENCE_MAX_MS: Final = 5_000
 STARTING_MAX_MS: Final = 120_000
 STANDSTILL_MAX_MS: Final = 30_000
 SYNC_MAX_MS: Final = 120_000
+ENDING_MAX_MS: Final = 15_000
 
 
 class Liveness:
@@ -68,4 +70,6 @@ class Liveness:
             return f"no progress in replaying for {allowed_ms // 1000} s"
         if self._phase == SERVING and self._pending and still_ms > allowed_ms:
             return f"no progress on waiting work for {allowed_ms // 1000} s"
+        if self._phase in (STOPPING, FINISHED) and still_ms > ENDING_MAX_MS:
+            return f"has not ended {ENDING_MAX_MS // 1000} s after it was done"
         return None

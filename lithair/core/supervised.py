@@ -10,12 +10,15 @@ monotonic).
 """
 
 import enum
-import signal
 from typing import Final
 
 from lithair.core.liveness import Liveness
 from lithair.core.restart import RestartLimit, Restarts
 from lithair.phase import FAILED, FINISHED, REPLAYING, SERVING, STARTING, STOPPED, STOPPING
+
+MODEL: Final = "model"
+GATEWAY: Final = "gateway"
+WORKER: Final = "worker"
 
 STOP_MAX_MS: Final = 10_000  # SPEC: what is in flight has 10 s
 
@@ -57,8 +60,8 @@ class Supervised:
 
     @property
     def title(self) -> str:
-        """How the process names itself: "model emails"."""
-        return f"{self.kind} {self.name}"
+        """How the process names itself: "model emails", "gateway-0"."""
+        return self.name if self.kind == GATEWAY else f"{self.kind} {self.name}"
 
     @property
     def is_alive(self) -> bool:
@@ -105,6 +108,7 @@ class Supervised:
         self._liveness = Liveness(now_ms)
         self._serving_since_ms = None
         self._gave_up = None
+        self.last_error = ""
         self._enter(STARTING, "being tried again" if self._is_retry else "", now_ms)
 
     def heard(self, phase: str, detail: str, progress: int, pending: bool, now_ms: int) -> None:
@@ -143,8 +147,11 @@ class Supervised:
         self.pid = 0
         self._enter(STOPPED, detail, now_ms)
 
-    def exited(self, status: int, now_ms: int) -> tuple[str, bool]:
-        """Decide what follows from its end; returns a sentence to log, and whether it is bad news."""
+    def exited(self, status: int, how: str, now_ms: int) -> tuple[str, bool]:
+        """Decide what follows from its end; returns a sentence to log, and whether it is bad news.
+
+        `how` says in words what `status` says as a number.
+        """
         self.pid = 0
         if self.state is State.ENDING:
             self.start_afresh(now_ms)
@@ -152,7 +159,7 @@ class Supervised:
         if self._phase == FINISHED and status == 0:
             self.end("finished", now_ms)
             return "finished", False
-        why = self._reason(status)
+        why = self._reason(status, how)
         if self._gave_up is not None:
             again = self._restarts.gave_up(now_ms)
             self.failed_status = self._gave_up[1]
@@ -177,7 +184,7 @@ class Supervised:
         self.last_error = sentence
         self._gave_up = None
         self.state = State.RUNNING
-        return self.exited(1, now_ms)
+        return self.exited(1, sentence, now_ms)
 
     def verdict(self, now_ms: int) -> str | None:
         """Why it has to be killed now, or None. Says so once."""
@@ -198,21 +205,11 @@ class Supervised:
         self._phase = phase
         self.detail = detail
 
-    def _reason(self, status: int) -> str:
+    def _reason(self, status: int, how: str) -> str:
         if self._gave_up is not None:
             return self._gave_up[0]
         if self.kill_reason:
             return f"killed: {self.kill_reason}"
-        if status < 0:
-            return f"killed by {signal_name(-status)}"
-        if self.last_error:
+        if status > 0 and self.last_error:
             return self.last_error
-        return f"ended with exit status {status}"
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal, for people."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+        return how

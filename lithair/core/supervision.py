@@ -14,12 +14,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lithair.core.restart import RestartLimit
-from lithair.core.supervised import STOP_MAX_MS, State, Supervised
+from lithair.core.supervised import GATEWAY, MODEL, STOP_MAX_MS, WORKER, State, Supervised
 from lithair.phase import FAILED, SERVING
 
-MODEL: Final = "model"
-GATEWAY: Final = "gateway"
-WORKER: Final = "worker"
 START_ORDER: Final = (MODEL, GATEWAY, WORKER)
 STOP_ORDER: Final = (GATEWAY, WORKER, MODEL)
 
@@ -97,11 +94,11 @@ class Supervision:
         if process.phase != before:
             self._note(process, process.phase + (f": {said[1]}" if said[1] else ""), is_bad=False)
 
-    def exited(self, process: Supervised, status: int, now_ms: int) -> None:
+    def exited(self, process: Supervised, status: int, how: str, now_ms: int) -> None:
         if self.is_stopping:
-            self._ended_while_stopping(process, status, now_ms)
+            self._ended_while_stopping(process, status, how, now_ms)
             return
-        sentence, is_bad = process.exited(status, now_ms)
+        sentence, is_bad = process.exited(status, how, now_ms)
         self._note(process, sentence, is_bad)
 
     def ask_stop(self, why: str) -> None:
@@ -219,14 +216,16 @@ class Supervision:
             if alive:
                 return
 
-    def _ended_while_stopping(self, process: Supervised, status: int, now_ms: int) -> None:
+    def _ended_while_stopping(
+        self, process: Supervised, status: int, how: str, now_ms: int
+    ) -> None:
         was_asked = process in self._asked
         process.end("stopped", now_ms)
         if status == 0 or process.kill_reason:
             self._note(process, "stopped", is_bad=False)
         else:
             when = "while stopping" if was_asked else "before it was asked to stop"
-            self._note(process, f"ended with status {status} {when}", is_bad=True)
+            self._note(process, f"{how} {when}", is_bad=True)
 
     def _forgive_own_sleep(self, now_ms: int) -> None:
         gap_ms = now_ms - self._ticked_ms

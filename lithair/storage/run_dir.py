@@ -9,12 +9,13 @@ refused; one server at a time; what was found there from a server that is gone i
 import fcntl
 import os
 import stat
+import time
 from typing import Final
 
 from lithair.errors import LithairError, LockedByOther
-from lithair.storage.waiting import retry_until
 
 LOCK_WAIT_S: Final = 1.0  # a server that was killed gives its lock back within milliseconds
+RETRY_S: Final = 0.05
 LOCK_NAME: Final = "lock"
 
 
@@ -72,14 +73,11 @@ def _make(path: str) -> None:
 def _lock(path: str) -> int:
     lock_fd = os.open(os.path.join(path, LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def is_locked() -> bool:
-        try:
-            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    if not retry_until(is_locked, LOCK_WAIT_S):
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while not _try_lock(lock_fd):
+        if time.monotonic() < deadline:
+            time.sleep(RETRY_S)
+            continue
         holder = os.pread(lock_fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(lock_fd)
         raise LockedByOther(
@@ -89,6 +87,14 @@ def _lock(path: str) -> int:
     os.ftruncate(lock_fd, 0)
     os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
     return lock_fd
+
+
+def _try_lock(lock_fd: int) -> bool:
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _remove_sockets(path: str) -> None:

@@ -1,0 +1,46 @@
+"""Announcement: what a person who starts a server in a terminal is told, once it is ready.
+
+Owns the text on stdout. Law: it is data for people; the log goes to stderr.
+"""
+
+import sys
+from typing import Final
+
+import lithair
+from lithair.actors.plan import Plan
+from lithair.core.supervised import MODEL
+from lithair.core.supervision import Supervision
+from lithair.phase import FAILED
+
+MODELS_SHOWN_MAX: Final = 20  # more would scroll the rest away; /info lists all
+
+
+class Announcement:
+    """The observer of a server in the foreground."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def ready(self, supervision: Supervision, url: str) -> None:
+        processes = {process.name: process for process in supervision.of_kind(MODEL)}
+        lines = [f"Lithair {lithair.__version__} is ready: {url}"]
+        models = self._plan.of_kind(MODEL)
+        width = max((len(model.path) for model in models[:MODELS_SHOWN_MAX]), default=0)
+        for model in models[:MODELS_SHOWN_MAX]:
+            process = processes[model.name]
+            state = f"   FAILED: {process.detail}" if process.phase == FAILED else ""
+            lines.append(f"  {model.alias + ':':<16} {url}{model.path:<{width}}{state}".rstrip())
+        if len(models) > MODELS_SHOWN_MAX:
+            lines.append(f"  and {len(models) - MODELS_SHOWN_MAX} more: {url}/info")
+        lines += [
+            f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings
+        ]
+        lines.append("Stop it with Ctrl-C.")
+        try:
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            pass  # nobody reads; the server does not depend on it
+
+    def over(self, exit_status: int, sentences: list[str]) -> None:
+        """Nothing: the log on stderr has said it."""

@@ -1,0 +1,97 @@
+"""Control: what the supervisor answers to those who may enter the run directory.
+
+Owns the answers of the control socket. Law: an answer is made from the state as it is now, at once;
+nothing that is asked can make the supervisor wait.
+
+    where   -> {"version", "models": [{"name", "class_name", "path", "endpoint", "phase", "pid"}], "url"}
+    status  -> {"pid", "version", "started", "url", "processes": [{"name", "kind", "pid", "phase",
+               "restarts", "since_s", "detail"}]}
+    restart -> {"ok": true} | {"error": sentence}          with "name"
+    stop    -> {"ok": true}
+"""
+
+import datetime
+import os
+from collections.abc import Callable, Mapping
+
+import lithair
+from lithair.actors.plan import Plan
+from lithair.core.supervised import MODEL
+from lithair.core.supervision import Supervision
+from lithair.transport.sockets import endpoint
+
+Reply = dict[str, object]
+
+
+class Control:
+    """Answers requests about one supervision."""
+
+    def __init__(self, plan: Plan, supervision: Supervision, url: str) -> None:
+        self._supervision = supervision
+        self._url = url
+        self._run_dir = plan.run_dir
+        self._paths = {model.name: model.path for model in plan.of_kind(MODEL)}
+        self._started = datetime.datetime.now(datetime.UTC)
+        self._answers: dict[str, Callable[[Mapping[str, object], int], Reply]] = {
+            "where": self._where,
+            "status": self._status,
+            "restart": self._restart,
+            "stop": self._stop,
+        }
+
+    def answer(self, request: Mapping[str, object], now_ms: int) -> Reply:
+        """Answer one request; anything unknown is answered with an error."""
+        asked = request.get("ask")
+        answer = self._answers.get(asked) if isinstance(asked, str) else None
+        if answer is None:
+            return {"error": f"{asked!r} can't be asked; what can be: {', '.join(self._answers)}"}
+        return answer(request, now_ms)
+
+    def _where(self, _request: Mapping[str, object], _now_ms: int) -> Reply:
+        models: list[Reply] = [
+            {
+                "name": process.name,
+                "class_name": process.alias,
+                "path": self._paths[process.name],
+                "endpoint": endpoint(self._run_dir, process.name),
+                "phase": process.phase,
+                "pid": process.pid,
+            }
+            for process in self._supervision.of_kind(MODEL)
+        ]
+        return {"version": self._supervision.version, "models": models, "url": self._url}
+
+    def _status(self, _request: Mapping[str, object], now_ms: int) -> Reply:
+        processes: list[Reply] = [
+            {
+                "name": process.name,
+                "kind": process.kind,
+                "pid": process.pid,
+                "phase": process.phase,
+                "restarts": process.restarts,
+                "since_s": round((now_ms - process.since_ms) / 1000, 1),
+                "detail": process.detail,
+            }
+            for process in self._supervision.processes
+        ]
+        return {
+            "pid": os.getpid(),
+            "version": lithair.__version__,
+            "started": self._started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "url": self._url,
+            "processes": processes,
+        }
+
+    def _restart(self, request: Mapping[str, object], now_ms: int) -> Reply:
+        name = request.get("name")
+        if not isinstance(name, str):
+            return {"error": "restart needs the name of a process"}
+        problem = self._supervision.ask_restart(name, now_ms)
+        return {"ok": True} if problem is None else {"error": problem}
+
+    def _stop(self, _request: Mapping[str, object], _now_ms: int) -> Reply:
+        if (
+            not self._supervision.is_stopping
+        ):  # a second signal stops at once, a second call does not
+            self._supervision.ask_stop("asked to over the control socket")
+        return {"ok": True}
