@@ -6,7 +6,7 @@ of several processes do not mix.
     json line := {"time": RFC 3339 UTC, "level", "process", "logger", "message", ["exception"]}
 """
 
-import datetime
+import datetime as dt
 import json
 import logging
 import sys
@@ -29,7 +29,7 @@ class JsonLines(logging.Formatter):
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        moment = dt.datetime.fromtimestamp(record.created, dt.UTC)
         entry = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),

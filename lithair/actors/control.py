@@ -3,14 +3,15 @@
 Owns the answers of the control socket. Law: an answer is made from the state as it is now, at once;
 nothing that is asked can make the supervisor wait.
 
-    where   -> {"version", "models": [{"name", "class_name", "path", "endpoint", "phase", "pid"}], "url"}
+    where   -> {"version", "url", "models": [{"name", "class_name", "path", "endpoint", "phase",
+               "pid"}]}
     status  -> {"pid", "version", "started", "url", "processes": [{"name", "kind", "pid", "phase",
                "restarts", "since_s", "detail"}]}
     restart -> {"ok": true} | {"error": sentence}          with "name"
     stop    -> {"ok": true}
 """
 
-import datetime
+import datetime as dt
 import os
 from collections.abc import Callable, Mapping
 
@@ -18,7 +19,7 @@ import lithair
 from lithair.actors.plan import Plan
 from lithair.core.supervised import MODEL
 from lithair.core.supervision import Supervision
-from lithair.transport.sockets import endpoint
+from lithair.transport.sockets import model_endpoint
 
 Reply = dict[str, object]
 
@@ -31,7 +32,7 @@ class Control:
         self._url = url
         self._run_dir = plan.run_dir
         self._paths = {model.name: model.path for model in plan.of_kind(MODEL)}
-        self._started = datetime.datetime.now(datetime.UTC)
+        self._started = dt.datetime.now(dt.UTC)
         self._answers: dict[str, Callable[[Mapping[str, object], int], Reply]] = {
             "where": self._where,
             "status": self._status,
@@ -53,7 +54,7 @@ class Control:
                 "name": process.name,
                 "class_name": process.alias,
                 "path": self._paths[process.name],
-                "endpoint": endpoint(self._run_dir, process.name),
+                "endpoint": model_endpoint(self._run_dir, process.name),
                 "phase": process.phase,
                 "pid": process.pid,
             }
@@ -90,8 +91,6 @@ class Control:
         return {"ok": True} if problem is None else {"error": problem}
 
     def _stop(self, _request: Mapping[str, object], _now_ms: int) -> Reply:
-        if (
-            not self._supervision.is_stopping
-        ):  # a second signal stops at once, a second call does not
+        if not self._supervision.is_stopping:  # only a second *signal* stops at once
             self._supervision.ask_stop("asked to over the control socket")
         return {"ok": True}

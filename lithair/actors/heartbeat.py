@@ -1,7 +1,7 @@
 """Heartbeat: the thread in every child that speaks with the supervisor.
 
-Owns the child's end of the channel. Law: a beat at least every half second whatever the main thread
-does; a request to stop is passed on at once; a process whose supervisor is gone does not outlive it.
+Owns the child's end of the channel. Law: a beat at least every half second whatever the main
+thread does; a request to stop is passed on at once; a process whose supervisor is gone ends.
 """
 
 import logging

@@ -5,12 +5,12 @@ supervisor of `app.running()` never imports the user's modules. Law: the plan fo
 declaration and from nothing else.
 """
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
-from lithair.config import SETTINGS
-from lithair.core.supervision import GATEWAY, MODEL, WORKER
+from lithair.config import SETTINGS, RestartLimit
+from lithair.core.supervised import GATEWAY, MODEL, WORKER
 from lithair.declaration import Declaration
 
 MODEL_ENTRY: Final = "lithair.actors.model_process"
@@ -87,7 +87,15 @@ def _shown(declaration: Declaration) -> tuple[SettingShown, ...]:
         if name in SETTINGS and SETTINGS[name].is_secret:
             text = "(set)"
         else:
-            value = getattr(declaration.settings, name, "")
-            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            text = _written(getattr(declaration.settings, name, ""))
         shown.append(SettingShown(name, text, origin))
     return tuple(shown)
+
+
+def _written(value: object) -> str:
+    """Write a setting's value as the variable would be written."""
+    if isinstance(value, RestartLimit):
+        return f"{value.count}/{value.window_s:g}s"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in cast("tuple[object, ...]", value))
+    return str(value)

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final, Protocol
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Who is told how the server fares: the terminal, or the process that runs it in the background."""
+    """Who is told how the server fares: a terminal, or the process that runs it."""
 
     def ready(self, supervision: Supervision, url: str) -> None: ...
 
@@ -94,7 +94,7 @@ class Supervisor:
                 self._open(stack)
                 self._loop()
         except (LithairError, OSError) as error:
-            log.error("%s", error)  # noqa: TRY400 - the sentence says it all
+            log.error("%s", error)
             status = EXIT_LOCKED if isinstance(error, LockedByOther) else EXIT_FAILED
             self._observer.over(status, [str(error)])
             return status
@@ -267,7 +267,7 @@ class Supervisor:
             self._supervision.ask_stop(f"received {name}")
 
     @contextmanager
-    def _signal_handlers(self) -> Iterator[None]:
+    def _signal_handlers(self) -> Generator[None]:
         """Take signals as requests to stop: of the terminal's only where there may be one.
 
         A SIGHUP that is ignored (nohup) stays so.

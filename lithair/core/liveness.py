@@ -3,7 +3,7 @@
 Owns the judgement of heartbeats. Law: a process is judged by what it reported and when; time is an
 argument, in milliseconds of a clock that does not run while the machine sleeps.
 
-    nothing heard since the start    for 30 s -> hangs     (an interpreter on a busy machine is slow)
+    nothing heard since the start    for 30 s -> hangs    (interpreters on a busy machine are slow)
     heard before, silent             for  5 s -> hangs
     starting                         for 120 s -> hangs    (imports, locks)
     replaying, progress unchanged    for 30 s -> hangs

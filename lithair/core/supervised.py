@@ -69,7 +69,7 @@ class Supervised:
 
     @property
     def phase(self) -> str:
-        """The phase to show. A failed process that is only being tried again still counts as failed."""
+        """The phase to show: a failed process that is being tried again still counts as failed."""
         if self.state is State.FAILED:
             return FAILED
         if self.state is State.DONE:
