@@ -1,0 +1,40 @@
+# make run    serve the example with the films and say what to try
+# make test   every check there is: format, lint, types, layers, tests
+# make bench  the benchmarks; they print to bench/RESULTS.md's form and take some minutes
+#
+# Each first makes .venv and installs what pyproject.toml names, again whenever that file has changed.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test bench format clean
+
+run: $(INSTALLED)
+	@$(VENV)/bin/python examples/movies/start.py
+
+test: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest
+
+bench: $(INSTALLED)
+	@$(VENV)/bin/python bench/all.py
+
+format: $(INSTALLED)
+	@$(VENV)/bin/ruff format lithair tests examples bench
+	@$(VENV)/bin/ruff check --fix lithair tests examples bench
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Lithair needs Python 3.11 or later, and $(PYTHON) is not that." \
+	         "Name one that is: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) can't make a virtual environment." \
+	         "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

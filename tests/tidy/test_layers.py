@@ -1,0 +1,179 @@
+"""The layers of ARCHITECTURE.md: who may import whom, and who may touch the outside world."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests.tidy.source import ROOT, Import, Source, imports, sources
+
+# A module may import from its own layer's folder and from lower layers. The longest prefix counts.
+LAYERS = {
+    "lithair.cli": 6.0,
+    "lithair": 5.5,  # the package's front door gathers the public names
+    "lithair.actors": 5.0,
+    "lithair.gateway": 5.0,
+    "lithair.app": 4.5,
+    "lithair.declaration": 4.5,
+    "lithair.process": 4.5,
+    "lithair.client": 4.0,
+    "lithair.aio": 4.0,
+    "lithair.storage": 3.0,
+    "lithair.transport": 3.0,
+    "lithair.wire": 2.0,
+    "lithair.core": 1.0,
+    "lithair.*": 0.0,  # what users write: model, fields, retention, handler, http, config, errors
+}
+SIBLINGS = [{"lithair.actors", "lithair.gateway"}, {"lithair.storage", "lithair.transport"}]
+
+# The builder starts the processes only when it is told to, so it imports them only then.
+LAZY_UPWARDS = {("lithair.app", "lithair.actors"), ("lithair.app", "lithair.client")}
+
+ONLY_IN = {
+    "tornado": "lithair.gateway",
+    "prometheus_client": "lithair.gateway",
+    "httptools": "lithair.gateway",
+    "zmq": "lithair.transport",
+}
+PURE = ("lithair.core", "lithair.wire")
+IMPURE_MODULES = {
+    "asyncio", "io", "multiprocessing", "os", "pathlib", "psutil", "random", "secrets", "select",
+    "shutil", "signal", "socket", "subprocess", "tempfile", "threading", "time", "uuid",
+    "uuid_utils", "zmq",
+}  # fmt: skip
+CLOCKS = {"now", "utcnow", "today"}  # of datetime and date
+
+FILE_MODULES = {"shutil", "tempfile", "fcntl", "mmap", "glob"}
+FILE_CALLS_OF_OS = {
+    "access", "chdir", "chmod", "chown", "fdatasync", "fsync", "ftruncate", "link", "listdir",
+    "lstat", "makedirs", "mkdir", "mkfifo", "open", "posix_fallocate", "pread", "pwrite", "pwritev",
+    "readlink", "remove", "removedirs", "rename", "replace", "rmdir", "scandir", "stat", "statvfs",
+    "symlink", "sync", "truncate", "unlink", "utime", "walk", "writev",
+}  # fmt: skip
+FILE_CALLS_OF_PATH = {
+    "exists", "is_dir", "is_file", "iterdir", "mkdir", "read_bytes", "read_text", "rglob", "rmdir",
+    "touch", "unlink", "write_bytes", "write_text",
+}  # fmt: skip
+
+
+def folder_of(module: str) -> str:
+    """Give the entry of LAYERS a module belongs to; `lithair.*` for the modules of layer 0."""
+    parts = module.split(".")
+    if parts[0] != "lithair":
+        return ""
+    name = ".".join(parts[:2])
+    if name in LAYERS:
+        return name
+    return "lithair.*" if (ROOT / "lithair" / f"{parts[1]}.py").exists() else "lithair"
+
+
+def problem_with(source: Source, imported: Import) -> str | None:
+    here, there = folder_of(source.module), folder_of(imported.name)
+    if not there or here == there:
+        return None
+    if any({here, there} == pair for pair in SIBLINGS):
+        return f"{here} and {there} are siblings: neither imports the other"
+    if LAYERS[there] > LAYERS[here] or (LAYERS[there] == LAYERS[here] != 4.5):
+        if imported.is_lazy and (here, there) in LAZY_UPWARDS:
+            return None
+        return f"layer {LAYERS[here]} ({here}) imports layer {LAYERS[there]} ({there})"
+    return None
+
+
+def test_imports_go_down_the_layers_only() -> None:
+    found = [
+        f"{source.place}:{imported.line}: {imported.name}: {problem}"
+        for source in sources("lithair")
+        for imported in imports(source)
+        if (problem := problem_with(source, imported))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_each_foreign_library_stays_in_its_own_folder() -> None:
+    """Tornado and Prometheus live in the gateway alone, ZeroMQ in the transport alone."""
+    found = [
+        f"{source.place}:{imported.line}: {imported.name} belongs to {home}"
+        for source in sources("lithair")
+        for imported in imports(source)
+        if (home := ONLY_IN.get(imported.name.split(".")[0])) and folder_of(source.module) != home
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_core_and_wire_read_no_clock_no_file_no_socket_and_no_randomness() -> None:
+    pure = [source for source in sources("lithair") if folder_of(source.module) in PURE]
+    found = [
+        f"{source.place}:{imported.line}: {imported.name}"
+        for source in pure
+        for imported in imports(source)
+        if imported.name.split(".")[0] in IMPURE_MODULES
+    ]
+    found += [
+        f"{source.place}:{node.lineno}: {ast.unparse(node)}"
+        for source in pure
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS
+    ]
+    assert not found, "\n".join(found)
+
+
+def file_calls(source: Source) -> list[str]:
+    found = [
+        f"{source.place}:{imported.line}: {imported.name}"
+        for imported in imports(source)
+        if imported.name.split(".")[0] in FILE_MODULES
+    ]
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Name):
+            is_file_call = called.id == "open"
+        elif isinstance(called, ast.Attribute):
+            owner = ast.unparse(called.value)
+            is_file_call = (owner == "os" and called.attr in FILE_CALLS_OF_OS) or (
+                called.attr in FILE_CALLS_OF_PATH or owner in {"io", "os.path", "codecs"}
+            )
+            is_file_call = is_file_call and not owner.endswith("files")  # the port itself
+            is_file_call = is_file_call and ast.unparse(called) not in PURE_PATH_CALLS
+        else:
+            is_file_call = False
+        if is_file_call:
+            found.append(f"{source.place}:{node.lineno}: {ast.unparse(called)}")
+    return found
+
+
+PURE_PATH_CALLS = {
+    f"os.path.{name}"
+    for name in ("join", "basename", "dirname", "normpath", "isabs", "split", "splitext", "abspath")
+} | {"io.BytesIO", "io.StringIO"}
+
+
+def test_files_are_touched_in_storage_alone() -> None:
+    found = [
+        line
+        for source in sources("lithair")
+        if folder_of(source.module) != "lithair.storage"
+        for line in file_calls(source)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("module", ["lithair", "lithair.actors.model_process"])
+def test_a_fresh_interpreter_loads_neither_tornado_nor_prometheus(module: str) -> None:
+    script = (
+        f"import {module}, sys\n"
+        "print(*(sorted({'tornado', 'prometheus_client'} & set(sys.modules))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
