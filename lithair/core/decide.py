@@ -6,6 +6,7 @@ command or key that was answered before is answered again and writes nothing.
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.rules import ItemRules
 from lithair.core.validation import invalid
 from lithair.errors import FieldError, LithairError
+from lithair.handler import ModelHandler
 from lithair.model import Model
 
 
@@ -236,13 +238,13 @@ class Decision:
             )
         return present
 
-    def _hooked(self, call: Callable[..., Model], item: Model) -> bytes:
+    def _hooked(self, call: Callable[[ModelHandler[Any]], object], item: Model) -> bytes:
         """Run a hook where the handler has any; gives the JSON to store, checked again after it."""
         if not self._rules.has_hooks:
             return self._reader.encode(item)
         key = item.id
         try:
-            changed: object = call(self._rules.handler)
+            changed = call(self._rules.handler)
         except LithairError:
             raise
         except Exception as error:  # a user's code: its fault ends this command, no more

@@ -25,10 +25,3 @@ class Graves:
 
     def remove(self, key: str) -> None:
         self._places.pop(hash(key), None)
-
-    def relocate(self, moved: dict[Position, Position]) -> None:
-        for old, new in moved.items():
-            packed = old.segment << 32 | old.offset
-            for key, place in self._places.items():
-                if place == packed:
-                    self._places[key] = new.segment << 32 | new.offset

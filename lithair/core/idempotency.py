@@ -9,8 +9,8 @@ from collections import deque
 from typing import NamedTuple
 
 # A client sends a command again only when the process died, or its connection broke, before the
-# answer came: that lies within the newest writes. 16,384 requests may be in flight per client.
-COMMANDS_MAX = 1 << 16
+# answer came: that lies within the newest writes. Twice what one client may have in flight; 5 MB.
+COMMANDS_MAX = 1 << 15
 
 KEYED_MAX = 100_000  # later keyed writes after which an answer may be forgotten
 KEYED_MS_MAX = 24 * 3600 * 1000

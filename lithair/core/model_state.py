@@ -49,8 +49,8 @@ class ModelState:
         self.graves = Graves()
         self.commands = CommandMemory()
         self.keys = KeyMemory()
-        self.seq = 0
-        self.time_ms = 0
+        self.seq: int = 0
+        self.time_ms: int = 0
         self.views = {access: View(schema, access, take_max) for access in (TRUSTED, PUBLIC)}
 
     def decide(self, commands: Iterable[Command], now_ms: int, new_id: Callable[[], str]) -> Plan:
@@ -96,15 +96,6 @@ class ModelState:
         """Refuse a plan that the log could not take; refusals that rested on it are void too."""
         body = problem_of(error)
         return [Answer(outcome.command, error.status, body) for outcome in plan.outcomes]
-
-    def relocate(self, moved: dict[Position, Position]) -> None:
-        """Take over new places of records that the log had to copy; rare, so a scan will do."""
-        projection = self.tables.projection
-        for slot in projection.slots.values():
-            position = moved.get(projection.position(slot))
-            if position is not None:
-                projection.place(slot, position, projection.lengths[slot])
-        self.graves.relocate(moved)
 
     def find(self, key: str) -> Slot | None:
         return self.tables.projection.slots.get(key)

@@ -27,11 +27,11 @@ Upgrade = Callable[[bytes], bytes]
 
 
 class Replay:
-    """Feeds a log's records to a state that is still empty, then calls `finish`."""
+    """Feeds a log's records, up to `last_seq`, to a state that is still empty; then `finish` it."""
 
-    def __init__(self, state: ModelState) -> None:
+    def __init__(self, state: ModelState, last_seq: int) -> None:
         self._state = state
-        self._commands: list[tuple[bytes, int]] = []
+        self._remembered_from = last_seq - COMMANDS_MAX
         self._upgrades: dict[bytes, Upgrade | None] = {state.schema.fingerprint: None}
 
     def upgrade_for(self, fingerprint: bytes, description: bytes) -> Upgrade | None:
@@ -57,7 +57,7 @@ class Replay:
         """Apply the records of one frame. The hot loop of opening: a million in a few seconds."""
         state = self._state
         projection, graves, keys = state.tables.projection, state.graves, state.keys
-        slots, commands = projection.slots, self._commands
+        slots, commands, remembered_from = projection.slots, state.commands, self._remembered_from
         segments, offsets, lengths = projection.segments, projection.offsets, projection.lengths
         seq, time_ms = state.seq, state.time_ms
         for (
@@ -79,19 +79,15 @@ class Replay:
                 segments[slot] = segment
                 offsets[slot] = base_offset + at
                 lengths[slot] = length
-            if command_id:
-                commands.append((command_id, seq))
+            if seq > remembered_from:
+                commands.add(command_id, seq)
             if key_hash:
                 keys.add(key_hash, Keyed(body_hash, seq, time_ms))
         state.seq, state.time_ms = seq, time_ms
-        if len(commands) > 2 * COMMANDS_MAX:
-            del commands[:-COMMANDS_MAX]
 
     def finish(self) -> None:
         """Build what rests on all records; raises `SchemaChanged` for a broken `Unique`."""
         state = self._state
-        for command_id, seq in self._commands:
-            state.commands.add(command_id, seq)
         if state.tables.projection.wants_rebuild:
             state.tables.projection.rebuild()
         try:

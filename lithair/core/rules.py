@@ -11,8 +11,7 @@ import msgspec
 
 from lithair.core.command import Command, Reference
 from lithair.core.overlay import Overlay, Present
-from lithair.core.problem import Refusal
-from lithair.core.schema import FieldInfo, Schema
+from lithair.core.schema import Schema
 from lithair.core.shape import Reader, nullable
 from lithair.core.tables import path_of
 from lithair.core.validation import ItemReader, changed_fields, invalid

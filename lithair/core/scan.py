@@ -112,17 +112,18 @@ class Scan:
 
     def _from_index(self) -> Found | None:
         """Answer at once when no item has to be decoded; None when some have."""
-        query, projection = self._query, self._tables.projection
+        query = self._query
         if not self._filters and not query.sort:
             return self._in_creation_order()
-        if len(query.sort) > 1 or len(self._filters) > 1:
+        sort = list(query.sort)
+        if len(sort) > 1 or len(self._filters) > 1:
             return None
-        if not query.sort:
-            chosen = _lookup(self._tables, self._filters[0])
-            if chosen is None or query.take:
+        if not sort:
+            chosen = _lookup(self._tables, next(iter(self._filters)))
+            if chosen is None or query.take or query.after is not None:
                 return None
             return Found([], chosen.size, query.skip < chosen.size)
-        path, descending = query.sort[0]
+        path, descending = sort[0]
         index = self._tables.sorted.get(path.text)
         if index is None:
             return None

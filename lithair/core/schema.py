@@ -23,6 +23,7 @@ import msgspec
 from msgspec import NODEFAULT, inspect
 
 from lithair.core.schema_text import default_text, is_widened, shape_of, type_text
+from lithair.errors import DeclarationError
 from lithair.fields import Marker, Permission
 from lithair.hints import Hint
 from lithair.model import Model, checked_hints
@@ -96,7 +97,7 @@ class _Description(msgspec.Struct):
 
 
 def schema_of(model: type[Model]) -> Schema:
-    """Return the schema of a model; TypeError says what in its declaration can't be used."""
+    """Return the schema of a model; DeclarationError says what in its declaration can't be used."""
     return _schema_of(model)
 
 
@@ -107,9 +108,9 @@ def _schema_of(model: type[Model]) -> Schema:
         hints = checked_hints(model)
         info = inspect.type_info(model)
     except (NameError, AttributeError) as error:
-        raise TypeError(f"{name}: a field's type can't be found: {error}") from error
+        raise DeclarationError(f"{name}: a field's type can't be found: {error}") from error
     if not isinstance(info, inspect.StructType):
-        raise TypeError(f"{name}: write `class {name}(Model):`")
+        raise DeclarationError(f"{name}: write `class {name}(Model):`")
     described = {
         field.encode_name: _FieldDescription(
             _describe(f"{name}.{field.name}", field.type, (info,)),
@@ -230,7 +231,7 @@ def _default(name: str, field: inspect.Field) -> list[object]:
     try:
         return ["is", msgspec.json.decode(msgspec.json.encode(value))]
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise TypeError(f"{name}: its default can't be written as JSON: {error}") from error
+        raise DeclarationError(f"{name}: its default can't be written as JSON: {error}") from error
 
 
 def _check_default(model: str, field: FieldInfo) -> None:
@@ -240,7 +241,7 @@ def _check_default(model: str, field: FieldInfo) -> None:
     try:
         msgspec.json.decode(field.default_json, type=field.type)
     except msgspec.ValidationError as error:
-        raise TypeError(
+        raise DeclarationError(
             f"{model}.{field.name}: its default {field.default_json.decode()} is not allowed by"
             f" its type: {error}"
         ) from error
@@ -273,7 +274,7 @@ def _describe(name: str, kind: inspect.Type, above: tuple[inspect.Type, ...]) ->
     ):
         return _describe_fields(name, kind, above)
     cls = kind.cls.__name__ if isinstance(kind, inspect.CustomType) else type(kind).__name__
-    raise TypeError(f"{name}: {cls} is not a type that can be checked and written as JSON")
+    raise DeclarationError(f"{name}: {cls} is not a type that can be checked and written as JSON")
 
 
 def _collection_word(kind: inspect.CollectionType) -> str:

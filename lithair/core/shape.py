@@ -117,7 +117,7 @@ def _getter(path: Path, hint: object) -> Callable[[object], Sortable | None]:
             )
         if value is None:
             return None
-        if base not in PLAIN and base is not typing.Any:
+        if base is not typing.Any and not any(base is plain for plain in PLAIN):
             value = msgspec.convert(value, type=base)
         return sort(value)
 

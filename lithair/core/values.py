@@ -72,14 +72,15 @@ def sortable(field: FieldInfo) -> Sort:
 
 
 def sortable_type(hint: object) -> Sort:
-    kinds = members(hint)
+    kinds = list(members(hint))
     if len(kinds) > 1:
         return _of_mixed
     kind = kinds[0]
     if typing.get_origin(kind) in (list, tuple, set, frozenset, dict):
         return _itself  # never ordered, only searched
     if typing.get_origin(kind) is typing.Literal:
-        return _of_mixed if len({type(v) for v in typing.get_args(kind)}) > 1 else _itself
+        texts = [isinstance(value, str) for value in typing.get_args(kind)]
+        return _itself if all(texts) else _of_mixed
     if isinstance(kind, type):
         if issubclass(kind, enum.Enum):
             return _of_enum

@@ -132,7 +132,7 @@ class Bench:
         other._numbers = self._numbers
         other.events = list(self.events)
         buffer = encode_frame(self.events, 0, 0, Position(1, 0)).data if self.events else b""
-        replay = Replay(other.state)
+        replay = Replay(other.state, len(self.events))
         replay.take(records_in(buffer, 0, len(buffer)), 1, 0, None)
         replay.finish()
         return other

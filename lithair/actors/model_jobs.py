@@ -1,0 +1,161 @@
+"""Jobs: reads that take more than a moment, worked off in slices between requests.
+
+Law: at most `RUNNING_MAX` run at a time and no slice outlasts the clock by more than one step, so
+that a long scan delays nobody; a job whose time is up or whose client is gone is given up.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from lithair.core import reads
+from lithair.core.event import Event, Position
+from lithair.core.model_state import ModelState
+from lithair.core.problem import Refusal, problem_of
+from lithair.core.query import Query
+from lithair.core.reads import Read
+from lithair.core.scan import Scan
+from lithair.errors import LithairError
+
+RUNNING_MAX = 2  # each holds what it has found so far; more at a time would only slow each other
+WAITING_MAX = 4096  # some seconds of work; past it callers had better come back
+HISTORY_STEP = 32  # records read in a step, about 10 µs each when the page cache has them
+
+
+class Work(Protocol):
+    """A read in steps."""
+
+    def step(self) -> Read | None:
+        """Do a little; gives the answer when it is done. May raise `LithairError`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ListWork:
+    """A list or a count over the committed state."""
+
+    def __init__(
+        self, state: ModelState, query: Query, access: str, list_bytes_max: int | None
+    ) -> None:
+        self._state = state
+        self._query = query
+        self._access = access
+        self._list_bytes_max = list_bytes_max  # None: only count
+        self._scan = Scan(state.tables, query)
+
+    def step(self) -> Read | None:
+        found = self._scan.advance()
+        if found is None:
+            return None
+        if self._list_bytes_max is None:
+            return reads.count(found)
+        return reads.page(self._state, found, self._query, self._access, self._list_bytes_max)
+
+    def close(self) -> None:
+        self._scan.close()
+
+
+class HistoryWork:
+    """An item's events, walked backwards in the log from its last record."""
+
+    def __init__(
+        self, state: ModelState, read: Callable[[Position], Event], key: str, access: str
+    ) -> None:
+        self._view = state.views[access]
+        self._read = read
+        self._key = key
+        self._next = state.last_position(key)
+        self._events: list[Event] = []
+
+    def step(self) -> Read | None:
+        for _ in range(HISTORY_STEP):
+            if self._next is None:
+                return self._answer()
+            event = self._read(self._next)
+            if event.key != self._key:  # two ids with one hash: see `Graves`
+                self._next = None
+                continue
+            self._events.append(event)
+            self._next = event.prev
+        return None
+
+    def _answer(self) -> Read:
+        if not self._events:
+            raise Refusal(404, f"There is no item {self._key!r}")
+        self._events.reverse()
+        befores = [None, *self._events[:-1]]
+        entries = map(self._view.history_entry, self._events, befores)
+        return Read(200, b"[%b]" % b",".join(entries))
+
+    def close(self) -> None:
+        pass
+
+
+class Job(msgspec.Struct):
+    """One piece of work and whom its answer is for."""
+
+    peer: bytes
+    request_id: int
+    deadline_ms: int
+    work: Work
+
+
+class Jobs:
+    """The queue of reads in steps."""
+
+    def __init__(self, answer: Callable[[Job, Read], None]) -> None:
+        self._answer = answer
+        self._running: deque[Job] = deque()
+        self._waiting: deque[Job] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._running)
+
+    def add(self, job: Job) -> None:
+        """Take on a job and do its first step at once: most are done by then."""
+        if len(self._running) < RUNNING_MAX:
+            if not self._step(job):
+                self._running.append(job)
+        elif len(self._waiting) < WAITING_MAX:
+            self._waiting.append(job)
+        else:
+            raise Refusal(503, "Too many long reads are waiting; try again in a moment")
+
+    def advance(self, now_ms: int) -> None:
+        """Do one step of the job whose turn it is."""
+        job = self._running.popleft()
+        if job.deadline_ms and now_ms > job.deadline_ms:
+            job.work.close()
+            self._finish(job, Refusal(504, "The time for this request is up"))
+        elif not self._step(job):
+            self._running.append(job)
+        while self._waiting and len(self._running) < RUNNING_MAX:
+            self.add(self._waiting.popleft())
+
+    def cancel(self, peer: bytes, request_id: int) -> None:
+        """Give up a job that nobody waits for any more."""
+        for jobs in (self._running, self._waiting):
+            for job in jobs:
+                if job.request_id == request_id and job.peer == peer:
+                    job.work.close()
+                    jobs.remove(job)
+                    return
+
+    def _step(self, job: Job) -> bool:
+        """Do one step; tells whether the job is done."""
+        try:
+            read = job.work.step()
+        except LithairError as error:
+            job.work.close()
+            self._finish(job, error)
+            return True
+        if read is None:
+            return False
+        self._answer(job, read)
+        return True
+
+    def _finish(self, job: Job, error: LithairError) -> None:
+        self._answer(job, Read(error.status, problem_of(error)))

@@ -1,0 +1,344 @@
+"""The loop of a model process: drain, decide, hand to the disk, answer; around a pure state.
+
+Law: reads are answered from the committed state at once, whatever the disk does. Writes gather
+while one batch is being synced, and are decided together when it is committed. An answer to a write
+leaves only after its batch is on the disk.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+import uuid_utils
+
+from lithair.actors.log_writer import LogWriter
+from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
+from lithair.actors.references import References
+from lithair.core import reads
+from lithair.core.command import Action, Answer, Command, Plan
+from lithair.core.model_state import ModelState
+from lithair.core.problem import Refusal, problem_of
+from lithair.core.query import Query
+from lithair.core.reads import Read
+from lithair.errors import LithairError, StorageFull
+from lithair.process import Child
+from lithair.storage.event_log import Appended, EventLog
+from lithair.transport.request_server import RequestServer
+from lithair.transport.sockets import Waiter
+from lithair.wire.codec import encode_events
+from lithair.wire.messages import ReadRequest, Reply, WireEvent, WriteRequest
+from lithair.wire.protocol import Verb
+
+MESSAGES_PER_TURN = 256  # so that one turn stays short even when every client sends at once
+COMMANDS_PER_PLAN = 4096  # a batch decides in some 20 ms at most; reads wait no longer than that
+SLICE_S = 0.001  # what a long read may take between two looks at the socket
+IDLE_MS = 250  # how often an idle loop looks at deadlines
+EVENTS_BYTES_MAX = 4 << 20  # of one answer to EVENTS; the caller asks on from the last seq it got
+
+log = logging.getLogger(__name__)
+
+
+def monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one answer may hold."""
+
+    list_bytes_max: int
+
+
+class ModelLoop:
+    """Serves one model until it is told to stop."""
+
+    def __init__(
+        self,
+        child: Child,
+        state: ModelState,
+        event_log: EventLog,
+        server: RequestServer,
+        writer: LogWriter,
+        limits: Limits,
+    ) -> None:
+        self.references: References | None = None
+        self._child = child
+        self._state = state
+        self._log = event_log
+        self._server = server
+        self._writer = writer
+        self._limits = limits
+        self._pending: list[Command] = []
+        self._plan: Plan | None = None
+        self._replies: defaultdict[bytes, list[Reply]] = defaultdict(list)
+        self._jobs = Jobs(self._answer_job)
+        self._waiter = Waiter()
+        self._waiter.watch(server.socket)
+        self._waiter.watch(writer.fileno())
+        self._waiter.watch(child.stop_fd)
+
+    def run(self) -> None:
+        """Turn until the process has to stop and everything taken on is answered."""
+        child = self._child
+        while True:
+            self._waiter.wait(0 if self._jobs or self._server.has_pending() else IDLE_MS)
+            now_ms = monotonic_ms()
+            if not child.stopping:
+                self._receive(now_ms)
+            self._take_committed()
+            self._decide(now_ms)
+            self._advance_jobs()
+            self._tend_references(now_ms)
+            self._send()
+            child.progress += 1
+            child.pending = bool(self._pending) or self._writer.is_busy or bool(self._jobs)
+            if child.stopping and not child.pending and not self._parked():
+                return
+
+    # Requests
+
+    def _receive(self, now_ms: int) -> None:
+        for peer, requests in self._server.receive(MESSAGES_PER_TURN):
+            for request in requests:
+                if request.deadline_ms and now_ms > request.deadline_ms:
+                    late = Refusal(504, "The time for this request was up before its turn came")
+                    self._refuse(peer, request.request_id, late)
+                elif isinstance(request, WriteRequest):
+                    self._take_write(peer, request)
+                else:
+                    self._take_read(peer, request)
+
+    def _take_write(self, peer: bytes, request: WriteRequest) -> None:
+        action = ACTIONS.get(request.verb)
+        if action is None or request.access not in self._state.views:
+            self._refuse(peer, request.request_id, _unknown(request.verb, request.access))
+            return
+        self._pending.append(
+            Command(
+                action=action,
+                command_id=request.command_id,
+                key=request.key,
+                body=request.body,
+                access=request.access,
+                if_match=request.if_match,
+                idempotency=request.idempotency,
+                deadline_ms=request.deadline_ms,
+                reply_to=(peer, request.request_id),
+            )
+        )
+
+    def _take_read(self, peer: bytes, request: ReadRequest) -> None:
+        act = READS.get(request.verb)
+        try:
+            if act is None or request.access not in self._state.views:
+                raise _unknown(request.verb, request.access)
+            read = act(self, peer, request)
+        except LithairError as error:
+            self._refuse(peer, request.request_id, error)
+            return
+        if read is not None:
+            self._reply(peer, request.request_id, read)
+
+    def _get(self, peer: bytes, request: ReadRequest) -> Read:
+        return reads.get(self._state, _text(request.argument), request.access)
+
+    def _list(self, peer: bytes, request: ReadRequest) -> None:
+        query = self._query(request, for_count=False)
+        work = ListWork(self._state, query, request.access, self._limits.list_bytes_max)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+
+    def _count(self, peer: bytes, request: ReadRequest) -> None:
+        work = ListWork(
+            self._state, self._query(request, for_count=True), request.access, None
+        )
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+
+    def _query(self, request: ReadRequest, *, for_count: bool) -> Query:
+        pairs = _convert(request.argument, list[tuple[str, str]])
+        return self._state.views[request.access].queries.read(pairs, for_count=for_count)
+
+    def _history(self, peer: bytes, request: ReadRequest) -> None:
+        key = _text(request.argument)
+        work = HistoryWork(self._state, self._log.read, key, request.access)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+
+    def _random(self, peer: bytes, request: ReadRequest) -> Read:
+        draw = uuid_utils.uuid4().int / (1 << 128)
+        return reads.random_id(self._state, draw)
+
+    def _exists(self, peer: bytes, request: ReadRequest) -> Read:
+        return reads.exists(self._state, _convert(request.argument, list[str]))
+
+    def _events(self, peer: bytes, request: ReadRequest) -> Read:
+        """Give events after a seq, committed ones only: the log may be a batch ahead."""
+        since, events_max = _convert(request.argument, tuple[int, int])
+        events = self._log.events_since(since, events_max, EVENTS_BYTES_MAX)
+        return Read(200, encode_events(
+            WireEvent(e.seq, e.time_ms, e.kind, e.key, e.payload)
+            for e in events
+            if e.seq <= self._state.seq
+        ))
+
+    def _stats(self, peer: bytes, request: ReadRequest) -> Read:
+        return reads.stats(self._state, self._log.size_bytes)
+
+    def _hello(self, peer: bytes, request: ReadRequest) -> Read:
+        return Read(200, msgspec.json.encode({"model": self._child.name, "seq": self._state.seq}))
+
+    def _cancel(self, peer: bytes, request: ReadRequest) -> None:
+        self._jobs.cancel(peer, _convert(request.argument, int))
+
+    # Writes
+
+    def _decide(self, now_ms: int) -> None:
+        """Decide what has gathered, unless a batch is still with the disk."""
+        if not self._pending or self._plan is not None:
+            return
+        batch = self._pending[:COMMANDS_PER_PLAN]
+        del self._pending[:COMMANDS_PER_PLAN]
+        plan = self._state.decide(batch, time.time_ns() // 1_000_000, new_id)
+        if plan.parked:
+            assert self.references is not None, "a model without references has parked a command"
+            self.references.park(plan.parked, now_ms)
+        self._plan = plan
+        if plan.events:
+            self._writer.submit(plan.events)
+        else:
+            self._commit(Appended([]))
+
+    def _take_committed(self) -> None:
+        done = self._writer.take()
+        if done is None:
+            return
+        if isinstance(done, Appended):
+            self._commit(done)
+        elif isinstance(done, StorageFull):
+            assert self._plan is not None
+            plan, self._plan = self._plan, None
+            self._answer(self._state.abandon(plan, done))
+        else:
+            raise done  # a failed sync: nothing is answered, the process starts again from the disk
+
+    def _commit(self, appended: Appended) -> None:
+        assert self._plan is not None
+        plan, self._plan = self._plan, None
+        answers = self._state.commit(plan, appended.placed)
+        for index, outcome in enumerate(plan.outcomes):
+            if outcome.fault is not None:
+                log.error("a hook of %s failed", self._child.name, exc_info=outcome.fault)
+            if outcome.repeat_of:
+                events = self._log.command_events(outcome.repeat_of)
+                answers[index] = self._state.repeat(outcome.command, events)
+        self._state.tables.tidy()
+        self._answer(answers)
+
+    def _answer(self, answers: list[Answer]) -> None:
+        seq, replies, references = self._state.seq, self._replies, self.references
+        for answer in answers:
+            peer, request_id = _reply_to(answer.command)
+            replies[peer].append(
+                Reply(request_id, answer.status, answer.body, seq, answer.item_seq, answer.key)
+            )
+            if references is not None:
+                references.forget(answer.command)
+
+    # References
+
+    def watch_references(self, references: References) -> None:
+        self.references = references
+
+    def resume(self, command: Command) -> None:
+        """Take a command back whose references are known now."""
+        self._pending.append(command)
+
+    def refuse(self, command: Command, refusal: Refusal) -> None:
+        self._answer([Answer(command, refusal.status, problem_of(refusal))])
+
+    def _parked(self) -> int:
+        return len(self.references) if self.references is not None else 0
+
+    def _tend_references(self, now_ms: int) -> None:
+        if self.references is None:
+            return
+        for client in self.references.clients:
+            self._waiter.watch(client.socket)
+            client.receive(now_ms)
+        self.references.tick(now_ms)
+        self._decide(now_ms)
+
+    # Answers
+
+    def _advance_jobs(self) -> None:
+        """Work on long reads for a moment, less when a request arrives."""
+        if not self._jobs:
+            return
+        end = time.perf_counter() + SLICE_S
+        while self._jobs and time.perf_counter() < end:
+            self._jobs.advance(monotonic_ms())
+            if self._server.has_pending():
+                return
+
+    def _answer_job(self, job: Job, read: Read) -> None:
+        self._reply(job.peer, job.request_id, read)
+
+    def _reply(self, peer: bytes, request_id: int, read: Read) -> None:
+        self._replies[peer].append(
+            Reply(request_id, read.status, read.body, self._state.seq, read.item_seq, read.key)
+        )
+
+    def _refuse(self, peer: bytes, request_id: int, error: LithairError) -> None:
+        self._reply(peer, request_id, Read(error.status, problem_of(error)))
+
+    def _send(self) -> None:
+        for peer, replies in self._replies.items():
+            self._server.send(peer, replies)
+        self._replies.clear()
+
+
+def new_id() -> str:
+    """Make the id of an item that came without one: a UUIDv7, so ids sort by time (RFC 9562)."""
+    return str(uuid_utils.uuid7())
+
+
+def _reply_to(command: Command) -> tuple[bytes, int]:
+    assert isinstance(command.reply_to, tuple)
+    return command.reply_to
+
+
+def _unknown(verb: int, access: str) -> Refusal:
+    return Refusal(400, f"This process does not know the verb {verb} with access {access!r}")
+
+
+def _text(argument: object) -> str:
+    return _convert(argument, str)
+
+
+T = TypeVar("T")
+
+
+def _convert(argument: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(argument, kind)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, f"The argument of this request is not understood: {error}") from None
+
+
+Act = Callable[[ModelLoop, bytes, ReadRequest], Read | None]
+
+READS: dict[int, Act] = {
+    Verb.GET: ModelLoop._get,
+    Verb.LIST: ModelLoop._list,
+    Verb.COUNT: ModelLoop._count,
+    Verb.RANDOM: ModelLoop._random,
+    Verb.HISTORY: ModelLoop._history,
+    Verb.EVENTS: ModelLoop._events,
+    Verb.EXISTS: ModelLoop._exists,
+    Verb.STATS: ModelLoop._stats,
+    Verb.HELLO: ModelLoop._hello,
+    Verb.CANCEL: ModelLoop._cancel,
+}
+ACTIONS: dict[int, Action] = {
+    verb: Action[verb.name] for verb in Verb if verb.name in Action.__members__
+}

@@ -1,0 +1,71 @@
+"""A model process: owns one model's log and projection, and answers for it.
+
+Law: nothing is served before the whole log was replayed and checked. A log that is damaged, locked
+or of another declaration ends the process with a sentence; it never serves a part of it.
+"""
+
+import time
+
+from lithair.actors.log_writer import LogWriter
+from lithair.actors.model_loop import Limits, ModelLoop
+from lithair.actors.references import References
+from lithair.core.frame import records_in
+from lithair.core.model_state import ModelState
+from lithair.core.replay import Replay
+from lithair.declaration import ModelDeclaration
+from lithair.errors import DamagedLog, LithairError, LockedByOther
+from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, REPLAYING, SERVING, Child
+from lithair.storage.event_log import EventLog, LogOptions, LogStamp
+from lithair.storage.files import OsFiles
+from lithair.transport.request_client import RequestClient
+from lithair.transport.request_server import RequestServer
+from lithair.transport.sockets import model_endpoint
+
+
+def run(child: Child) -> None:
+    """Serve the model that the child is named after, until it is told to stop."""
+    declared = {model.name: model for model in child.declaration.models}
+    model = declared[child.name]
+    settings = child.declaration.settings
+    state = ModelState(model.handler, settings.max_take)
+    event_log = _open(child, model, state)
+    server = RequestServer(new_epoch())
+    server.bind(model_endpoint(child.run_dir, model.name))
+    writer = LogWriter(event_log, settings.durability)
+    loop = ModelLoop(child, state, event_log, server, writer, Limits(settings.max_list_bytes))
+    if any(field.ref is not None for field in state.schema.fields):
+        endpoints = {m.class_name: model_endpoint(child.run_dir, m.name) for m in declared.values()}
+        connect = lambda name: RequestClient(endpoints[name])
+        loop.watch_references(References(connect, loop.resume, loop.refuse))
+    writer.start()
+    child.phase(SERVING)
+    loop.run()
+    writer.close()
+    server.close()
+    event_log.close()
+
+
+def _open(child: Child, model: ModelDeclaration, state: ModelState) -> EventLog:
+    """Open and replay the log; ends the process with a sentence where that can't be done."""
+    schema = state.schema
+    stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
+    options = LogOptions(durability=child.declaration.settings.durability)
+    try:
+        event_log = EventLog.open(
+            OsFiles(), model.data_dir, stamp, options, time.time_ns() // 1_000_000
+        )
+        replay = Replay(state, event_log.last_seq)
+        child.phase(REPLAYING)
+        for run in event_log.replay():
+            upgrade = replay.upgrade_for(run.fingerprint, run.description)
+            records = records_in(run.buffer, run.start, run.end)
+            replay.take(records, run.segment, run.base_offset, upgrade)
+            child.progress += 1
+        replay.finish()
+    except DamagedLog as error:
+        child.fail(str(error), EXIT_DAMAGED)
+    except LockedByOther as error:
+        child.fail(str(error), EXIT_LOCKED)
+    except LithairError as error:
+        child.fail(str(error), EXIT_FAILED)
+    return event_log
