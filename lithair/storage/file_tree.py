@@ -27,13 +27,14 @@ class TreeTooLarge(OSError):
 def read_tree(directory: str, bytes_max: int) -> FileTree:
     """Read every file; OSError when one can't be read, TreeTooLarge beyond `bytes_max`."""
     root = os.path.realpath(directory)
+    inside = root.rstrip(os.sep) + os.sep
     tree: FileTree = {}
     left = bytes_max
     for parent, directories, names in os.walk(root, onerror=_raise, followlinks=False):
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in sorted(names):
             path = os.path.join(parent, name)
-            if name.startswith(".") or not os.path.realpath(path).startswith(root + os.sep):
+            if name.startswith(".") or not os.path.realpath(path).startswith(inside):
                 continue
             entry = _read(path)
             if entry is None:
@@ -47,7 +48,11 @@ def read_tree(directory: str, bytes_max: int) -> FileTree:
 
 def _read(path: str) -> FileEntry | None:
     # Non-blocking, so that a named pipe is not waited for before it is left out.
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:  # a link to nothing, or gone since it was listed
+        return None
+    with open(number, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             return None

@@ -1,0 +1,69 @@
+"""The connection as a tornado.web.Application sees it.
+
+Owns what is added to every answer of the Application, whoever wrote the handler: the fields for
+cross-origin requests, and no Server field that tells which version of what runs here. Law: after
+`detach_answer` nothing of the Application's answer goes out any more.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from tornado.httputil import HTTPConnection, HTTPHeaders, RequestStartLine, ResponseStartLine
+
+from lithair.gateway.answers import Fields
+
+
+class AnswerConnection(HTTPConnection):
+    """Passes an answer on to the transport's connection."""
+
+    def __init__(self, connection: HTTPConnection, fields: Fields) -> None:
+        self._connection = connection
+        self._fields = fields
+        self._is_detached = False
+        self.is_begun = False
+
+    def __getattr__(self, name: str) -> object:
+        # `context` (remote address, scheme) and `detach` (WebSockets) are the transport's own.
+        return getattr(self._connection, name)
+
+    def detach_answer(self) -> None:
+        """Cut the Application off: the request is answered without it."""
+        self._is_detached = True
+        self._connection.set_close_callback(None)
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """Have `callback` called when the client goes before the answer is complete."""
+        if not self._is_detached:
+            self._connection.set_close_callback(callback)
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> "asyncio.Future[None]":
+        """Write the head, and the first bytes of the body."""
+        if self._is_detached:
+            return _done()
+        self.is_begun = True
+        if headers.get("Server", "").startswith("TornadoServer"):
+            del headers["Server"]
+        for name, value in self._fields:
+            if name == "Vary" or name not in headers:
+                headers.add(name, value)
+        return self._connection.write_headers(start_line, headers, chunk)
+
+    def write(self, chunk: bytes) -> "asyncio.Future[None]":
+        """Write more of the body."""
+        return _done() if self._is_detached else self._connection.write(chunk)
+
+    def finish(self) -> None:
+        """Say that the answer is complete."""
+        if not self._is_detached:
+            self._connection.finish()
+
+
+def _done() -> "asyncio.Future[None]":
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future

@@ -1,0 +1,167 @@
+"""Everything that is no model's: one tornado.web.Application.
+
+Owns the order in which the other paths are looked at: built-in pages and paths without
+regular expressions, then those with, then static files. Law: whatever matches nothing is a 404 problem.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.routing import PathMatches
+from tornado.web import Application, RequestHandler
+
+from lithair.declaration import Declaration
+from lithair.declaration.paths import path_problem
+from lithair.declaration.route_checks import REGEX_CHARACTERS
+from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.operations import Operations, built_in_places
+from lithair.gateway.problem_handler import (
+    NOTHING_HERE,
+    ProblemHandler,
+    methods_of,
+    with_problems,
+    write_allowed,
+    write_problem,
+)
+from lithair.gateway.route_handler import RouteHandler
+from lithair.gateway.route_table import EVERY_METHOD, Found, NoMethod, Place, RouteTable
+from lithair.gateway.routes import allow
+from lithair.gateway.static_files import StaticHandler, StaticSite
+
+_log = logging.getLogger("lithair.http")
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A handler class and the arguments of its `initialize`."""
+
+    handler: type[RequestHandler]
+    arguments: dict[str, Any]  # Any: a user's handler takes what it likes
+    is_route: bool = False  # a user's function: the named segments are in its request
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """A user's handler on a path that is a regular expression."""
+
+    matcher: PathMatches
+    target: Target
+
+
+class NotFoundHandler(ProblemHandler):
+    """Answers on paths that nothing answers on."""
+
+    def prepare(self) -> None:
+        """Answer 404, whatever the method."""
+        write_problem(self, 404, NOTHING_HERE)
+
+
+class NoMethodHandler(ProblemHandler):
+    """Answers on paths that have other methods: OPTIONS, and 405."""
+
+    def initialize(self, methods: frozenset[str]) -> None:
+        """Take the methods that there are."""
+        self._methods = methods
+
+    def prepare(self) -> None:
+        """Answer OPTIONS, or 405."""
+        if self.request.method == "OPTIONS":
+            write_allowed(self, self._methods)
+            return
+        allowed = allow(dict.fromkeys(self._methods))
+        self.set_header("Allow", allowed)
+        write_problem(self, 405, f"{self.request.method} is not for this path, only {allowed}")
+
+
+class SiteApplication(Application):
+    """The application's own paths, by method and path."""
+
+    def __init__(
+        self,
+        places: list[Place[Target]],
+        expressions: list[Expression],
+        statics: list[StaticSite],
+        cross_origin: CrossOrigin,
+    ) -> None:
+        super().__init__(
+            [],
+            default_handler_class=NotFoundHandler,
+            log_function=_log_request,
+            cross_origin=cross_origin,
+            serve_traceback=False,
+            autoreload=False,
+        )
+        self._table = RouteTable(places)
+        self._expressions = expressions
+        # The longest prefix is the most special one.
+        self._statics = sorted(statics, key=lambda site: -len(site.prefix))
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+        """Find the handler of a request; called by Tornado, once per request."""
+        method = request.method or ""
+        found = self._table.find(method, request.path)
+        if isinstance(found, Found):
+            return self._delegate(request, found)
+        for expression in self._expressions:
+            match = expression.matcher.match(request)
+            if match is not None:
+                target = expression.target
+                return self.get_handler_delegate(request, target.handler, target.arguments, **match)
+        if isinstance(found, NoMethod):
+            return self.get_handler_delegate(request, NoMethodHandler, {"methods": found.methods})
+        for site in self._statics:
+            file = site.find(request.path)
+            if file is not None:
+                return self.get_handler_delegate(request, StaticHandler, {"file": file})
+        return self.get_handler_delegate(request, NotFoundHandler)
+
+    def _delegate(self, request: HTTPServerRequest, found: Found[Target]) -> HTTPMessageDelegate:
+        target = found.handler
+        if target.is_route:
+            arguments = {**target.arguments, "segments": found.segments}
+            return self.get_handler_delegate(request, target.handler, arguments)
+        segments = {name: value.encode() for name, value in found.segments.items()}
+        return self.get_handler_delegate(
+            request, target.handler, target.arguments, path_kwargs=segments
+        )
+
+
+def make_application(
+    declaration: Declaration,
+    operations: Operations,
+    cross_origin: CrossOrigin,
+    model: Callable[[Any], Any],  # Any: a handle of whichever model is asked for
+    statics: list[StaticSite],
+) -> SiteApplication:
+    """Gather what a declaration asks for beside its models."""
+    places = [
+        Place(path, methods_of(handler), Target(handler, {"operations": operations}))
+        for path, handler in built_in_places()
+    ]
+    for route in declaration.routes:
+        methods = {route.method, "HEAD"} if route.method == "GET" else {route.method}
+        arguments = {
+            "func": route.func,
+            "model": model,
+            "timeout_s": declaration.settings.timeout_s,
+        }
+        target = Target(RouteHandler, arguments, is_route=True)
+        places.append(Place(route.path, frozenset(methods), target))
+    expressions: list[Expression] = []
+    for tornado in declaration.tornado:
+        target = Target(with_problems(tornado.handler), tornado.init)
+        if _is_literal(tornado.path):
+            places.append(Place(tornado.path, EVERY_METHOD, target))
+        else:
+            expressions.append(Expression(PathMatches(tornado.path), target))
+    return SiteApplication(places, expressions, statics, cross_origin)
+
+
+def _is_literal(path: str) -> bool:
+    """Tell a path as `with_route` takes it from a regular expression."""
+    return path_problem(path) is None and not REGEX_CHARACTERS.search(path)
+
+
+def _log_request(handler: RequestHandler) -> None:
+    _log.debug("%s %s %d", handler.request.method, handler.request.path, handler.get_status())

@@ -1,0 +1,345 @@
+"""One request and its answer, below Tornado's RequestHandler.
+
+Owns the life of a request on a connection, through Tornado's contract alone (HTTPMessageDelegate
+towards us, HTTPConnection away from us), so any transport that speaks the contract can carry it:
+
+    HEAD -> BODY -> ASKED -> ANSWERED     a model's route
+    HEAD -> REFUSED -> ANSWERED           the head tells the answer: the body is read and thrown
+                                          away first, so that the connection can be used again
+    HEAD -> LINGERING -> ANSWERED         a body over the limit: answered at once, then thrown away
+                                          for a while, else the peer sees a reset and no answer
+    HEAD -> DELEGATED                     everything else: a tornado.web.Application
+
+Law: exactly one answer, whatever happens; when the client is gone, none, and the question to the
+model is cancelled.
+"""
+
+import asyncio
+import enum
+import logging
+from collections.abc import Awaitable
+from typing import Final
+
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+
+from lithair.gateway.answer_connection import AnswerConnection
+from lithair.gateway.answers import Fields, Prepared, Problem, headers_of, send
+from lithair.gateway.contract import Connection, RequestDelegate
+from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.limits import BodyLimits, check_host, declared_length
+from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
+from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
+from lithair.gateway.routes import METHOD_ORDER, Route, resolve
+from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
+from lithair.wire.messages import Reply
+
+LINGER_S: Final = 5.0  # for a sender to see the refusal before its connection is closed
+
+_log = logging.getLogger("lithair.http")
+_NO_HEADERS: Final = HTTPHeaders()
+_CLOSE: Final = (("Connection", "close"),)
+
+
+class Stage(enum.Enum):
+    """How far a request has come."""
+
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    REFUSED = enum.auto()
+    LINGERING = enum.auto()
+    ASKED = enum.auto()
+    DELEGATED = enum.auto()
+    ANSWERED = enum.auto()
+
+
+class Site:
+    """Everything a request is looked up in; made once, when the gateway starts."""
+
+    __slots__ = ("application", "cross_origin", "is_logging", "limits", "models")
+
+    def __init__(
+        self,
+        models: dict[str, ModelSite],
+        application: HTTPServerConnectionDelegate,
+        cross_origin: CrossOrigin,
+        limits: BodyLimits,
+    ) -> None:
+        self.models = models
+        self.application = application
+        self.cross_origin = cross_origin
+        self.limits = limits
+        self.is_logging = _log.isEnabledFor(logging.DEBUG)
+
+    def start_request(self, server_conn: object, connection: Connection) -> "Exchange":
+        """Begin an exchange; the transport calls it when it starts to wait for a head."""
+        return Exchange(self, server_conn, connection)
+
+
+class Exchange(RequestDelegate):
+    """A request on its way to its answer."""
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_headers",
+        "_inner",
+        "_limit",
+        "_linger",
+        "_method",
+        "_model",
+        "_outer",
+        "_path",
+        "_prepared",
+        "_question",
+        "_received",
+        "_request_id",
+        "_server_conn",
+        "_site",
+        "stage",
+    )
+
+    def __init__(self, site: Site, server_conn: object, connection: Connection) -> None:
+        self._site = site
+        self._server_conn = server_conn
+        self._connection = connection
+        self.stage = Stage.HEAD
+        self._method = ""
+        self._path = ""
+        self._headers = _NO_HEADERS
+        self._model: ModelSite | None = None
+        self._question: Question | None = None
+        self._prepared: Prepared | None = None
+        self._inner: HTTPMessageDelegate | None = None
+        self._outer: AnswerConnection | None = None
+        self._limit = site.limits.single
+        self._body: list[bytes] = []
+        self._received = 0
+        self._request_id = 0
+        self._linger: asyncio.TimerHandle | None = None
+
+    # The transport's side: HTTPMessageDelegate.
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Decide from the head alone where the request goes, or what refuses it."""
+        assert isinstance(start_line, RequestStartLine)
+        self._method = start_line.method
+        self._headers = headers
+        try:
+            check_host(start_line.version, headers)
+            if start_line.path == "*" and start_line.method == "OPTIONS":
+                self._refuse(Prepared(204, (("Allow", ", ".join(METHOD_ORDER)),), b""))
+                return None
+            raw_path, query = split_target(start_line.path)
+            path = decode_path(raw_path)
+            found = None if path is None else resolve(self._site.models, path)
+            if path is None or found is None:
+                return self._delegate(start_line, raw_path, query)
+            self._path = path
+            self._begin(found[0], found[1], query, headers)
+        except Problem as problem:
+            self._refuse(problem.prepared())
+        except TargetError as error:
+            self._refuse(Problem(400, str(error)).prepared())
+        except HTTPInputError:
+            self._refuse(Problem(400, "The request's head is malformed").prepared())
+        return None
+
+    def refuse_head(self, start_line: RequestStartLine, headers: HTTPHeaders, why: Problem) -> None:
+        """Take a head that the transport itself refuses, in place of `headers_received`."""
+        self._method = start_line.method
+        self._headers = headers
+        self._refuse(why.prepared())
+
+    def give_up(self, why: Problem) -> bool:
+        """Answer at once, when nothing was answered yet, and close; the transport's patience ended.
+
+        Returns whether an answer went out.
+        """
+        if self.stage is Stage.DELEGATED and self._outer is not None and not self._outer.is_begun:
+            self._leave_application()
+            self.stage = Stage.BODY
+        if self.stage not in (Stage.HEAD, Stage.BODY, Stage.REFUSED):
+            return False
+        self._send_prepared(why.prepared(), _CLOSE)
+        self._finish()
+        return True
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Keep a piece of the body, up to the limit."""
+        self._received += len(chunk)
+        if self.stage is Stage.BODY:
+            if self._received <= self._limit:
+                self._body.append(chunk)
+            else:
+                self._refuse_body()
+        elif self.stage is Stage.DELEGATED:
+            assert self._inner is not None
+            if self._received <= self._limit:
+                return self._inner.data_received(chunk)
+            if self._outer is not None and not self._outer.is_begun:
+                self._leave_application()
+                self._refuse_body()
+        elif self.stage is Stage.REFUSED and self._received > self._limit:
+            self._start_lingering()
+        return None
+
+    def finish(self) -> None:
+        """The request is complete: ask the model, or send the answer that is already known."""
+        if self.stage is Stage.BODY:
+            self._ask()
+        elif self.stage is Stage.DELEGATED:
+            assert self._inner is not None
+            self._inner.finish()
+        elif self.stage is Stage.REFUSED:
+            assert self._prepared is not None
+            self._send_prepared(self._prepared)
+            self._finish()
+        elif self.stage is Stage.LINGERING:
+            self._finish()
+
+    def on_connection_close(self) -> None:
+        """The client is gone: nobody waits for the answer any more."""
+        if self.stage is Stage.ASKED:
+            assert self._model is not None
+            self._model.cancel(self._request_id)
+        elif self.stage is Stage.DELEGATED and self._inner is not None:
+            self._inner.on_connection_close()
+        if self._linger is not None:
+            self._linger.cancel()
+        self.stage = Stage.ANSWERED
+        self._body = []
+
+    # A model's route.
+
+    def _begin(self, model: ModelSite, route: Route, query: str, headers: HTTPHeaders) -> None:
+        self._model = model
+        if self._method == "OPTIONS":
+            self._refuse(options(route.shape, headers, self._site.cross_origin))
+            return
+        self._question = question = plan(route, self._method, query, headers)
+        if question.action.is_bulk:
+            self._limit = self._site.limits.bulk
+        if declared_length(headers) > self._limit:
+            self._refuse_body()
+            return
+        refusal = model.refusal()
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self.stage = Stage.BODY
+
+    def _ask(self) -> None:
+        assert self._model is not None
+        assert self._question is not None
+        body = self._body
+        whole = body[0] if len(body) == 1 else b"".join(body)
+        self._body = []
+        self.stage = Stage.ASKED
+        self._connection.set_close_callback(self.on_connection_close)
+        self._request_id = self._model.ask(
+            self._question, self._method, self._path, whole, self._replied
+        )
+
+    def _replied(self, reply: Reply) -> None:
+        if self.stage is not Stage.ASKED:
+            return
+        assert self._model is not None
+        assert self._question is not None
+        model = self._model
+        if reply.seq > model.seq:
+            model.seq = reply.seq
+        if is_not_modified(self._question, reply):
+            reply = reply._replace(status=304, body=b"")
+        # Refusals that were made on this side of the wire know no seq.
+        seq = reply.seq or model.seq
+        headers = answer_headers(self._question, reply, seq, model.location_prefix)
+        self._send(reply.status, headers, reply.body)
+        self._finish()
+
+    # Refusals, and other answers that the head alone gives rise to.
+
+    def _refuse(self, prepared: Prepared) -> None:
+        """Answer with this once the body was read and thrown away."""
+        self._prepared = prepared
+        self.stage = Stage.REFUSED
+        if self._headers.get("Expect", "").lower() == "100-continue":
+            # The body was not sent yet, and won't be: an answer in its place saves it.
+            self._send_prepared(prepared, _CLOSE)
+            self._finish()
+        elif declared_length(self._headers) > self._limit:
+            self._start_lingering()
+
+    def _refuse_body(self) -> None:
+        self._body = []
+        sentence = f"The body is over the limit of {self._limit} bytes"
+        prepared = Problem(413, sentence).prepared()
+        if self.stage is Stage.HEAD:
+            self._refuse(prepared)
+        else:
+            self._prepared = prepared
+            self._start_lingering()
+
+    def _start_lingering(self) -> None:
+        assert self._prepared is not None
+        self.stage = Stage.LINGERING
+        self._send_prepared(self._prepared)
+        self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._finish)
+
+    # Everything that is no model's.
+
+    def _delegate(
+        self, start_line: RequestStartLine, raw_path: str, query: str
+    ) -> Awaitable[None] | None:
+        decode_query(query)
+        fields = self._site.cross_origin.fields(self._headers.get("Origin"))
+        self._outer = AnswerConnection(self._connection, fields)
+        self._inner = self._site.application.start_request(self._server_conn, self._outer)
+        self.stage = Stage.DELEGATED
+        target = f"{raw_path}?{query}" if query else raw_path
+        waiting = self._inner.headers_received(start_line._replace(path=target), self._headers)
+        if declared_length(self._headers) > self._limit and not self._outer.is_begun:
+            self._leave_application()
+            self._refuse_body()
+        return waiting
+
+    def _leave_application(self) -> None:
+        assert self._inner is not None
+        assert self._outer is not None
+        self._outer.detach_answer()
+        self._inner.on_connection_close()
+        self._inner = None
+        self.stage = Stage.HEAD
+
+    # The way out.
+
+    def _send_prepared(self, prepared: Prepared, more: Fields = ()) -> None:
+        headers = headers_of(prepared.fields, more)
+        if self._model is not None and self._model.seq != UNKNOWN_SEQ:
+            headers["Lithair-Seq"] = str(self._model.seq)
+        self._send(prepared.status, headers, prepared.body)
+
+    def _send(self, status: int, headers: HTTPHeaders, body: bytes) -> None:
+        site = self._site
+        if not site.cross_origin.is_off:
+            for name, value in site.cross_origin.fields(self._headers.get("Origin")):
+                headers.add(name, value)
+        if site.is_logging:
+            _log.debug("%s %s %d", self._method, self._path or "-", status)
+        send(self._connection, status, headers, body, self._method == "HEAD")
+
+    def _finish(self) -> None:
+        if self.stage is Stage.ANSWERED:
+            return
+        self.stage = Stage.ANSWERED
+        if self._linger is not None:
+            self._linger.cancel()
+        self._connection.finish()

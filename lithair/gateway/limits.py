@@ -1,0 +1,46 @@
+"""Limits on requests: what a head, a body and a slow sender may take.
+
+Law: each bound is here by name; a transport enforces those on the head and on time, an exchange
+those on the body.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from tornado.httputil import HTTPHeaders
+
+from lithair.gateway.answers import Problem
+
+HEAD_BYTES_MAX: Final = 64 << 10
+HEAD_FIELDS_MAX: Final = 100
+HEAD_TIME_MAX_S: Final = 10.0  # a head fits into a few packets; who needs longer holds a slot
+BODY_GRACE_S: Final = 10.0  # a body may stall this long
+BODY_BYTES_PER_S_MIN: Final = 1024  # slower than this over the grace time is an attack or a ruin
+IDLE_TIME_MAX_S: Final = 75.0  # what browsers and proxies expect of keep-alive
+SWEEP_INTERVAL_S: Final = 1.0  # how exactly the times above are kept
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]*)(:[0-9]*)?")
+
+
+class BodyLimits(msgspec.Struct, frozen=True):
+    """The most bytes of a body: of a bulk request, and of every other."""
+
+    single: int
+    bulk: int
+
+
+def declared_length(headers: HTTPHeaders) -> int:
+    """Give the Content-Length, 0 when there is none; the transport refuses a malformed one."""
+    text = headers.get("Content-Length")
+    return int(text) if text is not None and text.isascii() and text.isdecimal() else 0
+
+
+def check_host(version: str, headers: HTTPHeaders) -> None:
+    """Refuse a missing, second or unreadable Host (RFC 9112, 3.2); HTTP/1.0 may leave it out."""
+    hosts = headers.get_list("Host")
+    if len(hosts) == 1:
+        if _HOST.fullmatch(hosts[0]) is None:
+            raise Problem(400, "The Host field can't be read")
+    elif hosts or version != "HTTP/1.0":
+        raise Problem(400, "The request must have one Host field")

@@ -1,0 +1,102 @@
+"""Tornado handlers whose errors are problems.
+
+Owns what a RequestHandler, ours or a user's, does about errors and OPTIONS. Law: an error's page is
+problem+json, unless the user's class writes its own; a stack trace goes to the log, never out.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+from tornado.web import HTTPError, RequestHandler
+
+from lithair.core.problem import problem_body, title_of
+from lithair.errors import FieldError, LithairError
+from lithair.gateway.answers import PROBLEM_JSON, RETRY_AFTER_S
+from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.model_routes import options_fields
+from lithair.gateway.routes import allow
+
+NOTHING_HERE: Final = "There is nothing at this path"
+OUR_MISTAKE: Final = "The server made a mistake; its log says more"
+
+_SENTENCES: Final = {
+    400: "The request is malformed",
+    404: NOTHING_HERE,
+    405: "The path has no such method; Allow lists those it has",
+    500: OUR_MISTAKE,
+}
+
+
+def write_problem(
+    handler: RequestHandler, status: int, sentence: str, errors: Sequence[FieldError] = ()
+) -> None:
+    """Answer with a problem."""
+    handler.set_status(status, title_of(status))
+    handler.set_header("Content-Type", PROBLEM_JSON)
+    handler.set_header("Cache-Control", "no-store")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        handler.set_header("Retry-After", str(RETRY_AFTER_S))
+    handler.finish(problem_body(status, sentence, errors))
+
+
+def methods_of(handler: type[RequestHandler]) -> frozenset[str]:
+    """List the methods that a handler class has."""
+    return frozenset(
+        method
+        for method in handler.SUPPORTED_METHODS
+        if getattr(handler, method.lower(), None) is not getattr(RequestHandler, method.lower())
+    )
+
+
+def write_allowed(handler: RequestHandler, methods: frozenset[str]) -> None:
+    """Answer OPTIONS: which methods there are, to a browser's preflight too."""
+    # Any: Tornado's settings hold whatever an application puts there; this is ours.
+    cross_origin = cast("CrossOrigin", handler.settings["cross_origin"])
+    fields = options_fields(allow(dict.fromkeys(methods)), handler.request.headers, cross_origin)
+    handler.set_status(204)
+    for name, value in fields:
+        handler.set_header(name, value)
+    handler.finish()
+
+
+class ProblemHandler(RequestHandler):
+    """A handler whose errors are problems and which answers OPTIONS."""
+
+    def compute_etag(self) -> str | None:
+        """Make no ETag of an answer's bytes; whoever answers may set one."""
+        return None
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with a problem instead of Tornado's page."""
+        _write_error(self, status_code, **kwargs)
+
+    def options(self, *_args: str, **_kwargs: str) -> None:
+        """Say which methods there are."""
+        write_allowed(self, methods_of(type(self)))
+
+
+def with_problems(handler: type[RequestHandler]) -> type[RequestHandler]:
+    """Give a user's handler class what it did not write itself: error pages and OPTIONS."""
+    namespace: dict[str, object] = {"__module__": handler.__module__, "__doc__": handler.__doc__}
+    if handler.write_error is RequestHandler.write_error:
+        namespace["write_error"] = _write_error
+    if handler.options is RequestHandler.options:
+        namespace["options"] = _options
+    return type(handler.__name__, (handler,), namespace)
+
+
+def _write_error(handler: RequestHandler, status_code: int, **kwargs: Any) -> None:
+    exc_info = kwargs.get("exc_info")
+    error = exc_info[1] if exc_info else None
+    if isinstance(error, LithairError):
+        write_problem(handler, error.status, str(error), error.errors)
+        return
+    if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        handler.set_header("Allow", allow(dict.fromkeys(methods_of(type(handler)))))
+    said = error.reason if isinstance(error, HTTPError) else None
+    write_problem(handler, status_code, said or _SENTENCES.get(status_code, title_of(status_code)))
+
+
+def _options(handler: RequestHandler, *_args: str, **_kwargs: str) -> None:
+    write_allowed(handler, methods_of(type(handler)))

@@ -1,0 +1,100 @@
+"""User routes: the bridge from Tornado's handler to `async def func(request)`.
+
+Owns one call of a user's function and what becomes of its answer. Law: an error that Lithair raises
+on purpose becomes its problem; anything else is a 500 that says nothing, and a log entry with the
+request's id, which the answer carries too.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from tornado.web import HTTPError
+
+from lithair.declaration import RouteFunction
+from lithair.errors import LithairError
+from lithair.gateway.answers import WITHOUT_BODY
+from lithair.gateway.problem_handler import OUR_MISTAKE, ProblemHandler, write_problem
+from lithair.gateway.targets import decode_query
+from lithair.http import Headers, Pairs, Path, Request, Response, response_of
+
+REQUEST_ID: Final = "X-Request-Id"
+_FRAMING: Final = ("connection", "content-length", "transfer-encoding")  # the transport's own
+_REQUEST_ID_FORM: Final = re.compile(r"[A-Za-z0-9._:=/+-]{1,128}")
+
+_log = logging.getLogger("lithair.http")
+
+
+class RouteHandler(ProblemHandler):
+    """Calls a user's function with the request, and sends what it returns."""
+
+    # Tornado takes what a handler is made with in `initialize` instead of `__init__`.
+    def initialize(
+        self,
+        func: RouteFunction,
+        segments: dict[str, str],
+        model: Callable[[Any], Any],  # Any: a handle of whichever model is asked for
+        timeout_s: float,
+    ) -> None:
+        """Take the function and what its request needs."""
+        self._func = func
+        self._segments = segments
+        self._model = model
+        self._timeout_s = timeout_s
+
+    async def prepare(self) -> None:
+        """Answer, whatever the method: the route table has looked at it already."""
+        self.clear_header("Content-Type")
+        try:
+            async with asyncio.timeout(self._timeout_s) as patience:
+                answer = response_of(await self._func(self._user_request()))
+        except LithairError as error:
+            write_problem(self, error.status, str(error), error.errors)
+        except HTTPError:
+            raise
+        except Exception:  # the loop of this process: a user's mistake must not end it
+            if patience.expired():
+                write_problem(self, 504, "The route did not answer in time")
+            else:
+                self._fail()
+        else:
+            self._send(answer)
+
+    def _user_request(self) -> Request:
+        sent = self.request
+        return Request(
+            sent.method or "",
+            Path(sent.path, self._segments),
+            query=Pairs(decode_query(sent.query)),
+            headers=Headers(sent.headers.get_all()),
+            body=sent.body,
+            model=self._model,
+        )
+
+    def _send(self, answer: Response) -> None:
+        if not 200 <= answer.status <= 599:
+            _log.error(
+                "%s %s: a route answered with the status %r",
+                self.request.method,
+                self.request.path,
+                answer.status,
+            )
+            write_problem(self, 500, OUR_MISTAKE)
+            return
+        self.set_status(answer.status)
+        for name, value in answer.headers:
+            if name.lower() not in _FRAMING:
+                self.add_header(name, value)
+        self.finish(None if answer.status in WITHOUT_BODY else answer.body)
+
+    def _fail(self) -> None:
+        given = self.request.headers.get(REQUEST_ID, "")
+        request_id = given if _REQUEST_ID_FORM.fullmatch(given) else secrets.token_hex(8)
+        _log.exception(
+            "%s %s failed (request %s)", self.request.method, self.request.path, request_id
+        )
+        self.set_header(REQUEST_ID, request_id)
+        write_problem(self, 500, OUR_MISTAKE)
