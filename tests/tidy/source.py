@@ -16,6 +16,7 @@ class Import(NamedTuple):
     name: str
     line: int
     is_lazy: bool  # inside a function: it runs when called, not at import
+    is_for_types: bool  # under `if TYPE_CHECKING:`: it never runs
 
 
 class Source(NamedTuple):
@@ -51,26 +52,34 @@ def sources(*folders: str) -> list[Source]:
 
 def imports(source: Source) -> Iterator[Import]:
     """Yield every import of a file, relative ones made absolute, `from a import b` as `a.b`."""
-    lazy = {
-        id(node)
-        for function in ast.walk(source.tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-    }
+    lazy = _below(source.tree, ast.FunctionDef, ast.AsyncFunctionDef)
+    for_types = _below_type_checking(source.tree)
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            origin = f"{_origin(source, node)}." if isinstance(node, ast.ImportFrom) else ""
             for alias in node.names:
-                yield Import(alias.name, node.lineno, id(node) in lazy)
-        elif isinstance(node, ast.ImportFrom):
-            origin = _origin(source, node)
-            for alias in node.names:
-                yield Import(f"{origin}.{alias.name}", node.lineno, id(node) in lazy)
+                is_lazy, is_for_types = id(node) in lazy, id(node) in for_types
+                yield Import(f"{origin}{alias.name}", node.lineno, is_lazy, is_for_types)
 
 
 def functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
+
+
+def _below(tree: ast.AST, *kinds: type[ast.AST]) -> set[int]:
+    return {id(node) for top in ast.walk(tree) if isinstance(top, kinds) for node in ast.walk(top)}
+
+
+def _below_type_checking(tree: ast.AST) -> set[int]:
+    return {
+        id(node)
+        for top in ast.walk(tree)
+        if isinstance(top, ast.If) and ast.unparse(top.test) == "TYPE_CHECKING"
+        for statement in top.body
+        for node in ast.walk(statement)
+    }
 
 
 def _origin(source: Source, node: ast.ImportFrom) -> str:

@@ -64,7 +64,8 @@ def test_every_function_takes_six_arguments_at_most() -> None:
                 names = names[1:]
             count = len(names) + len(arguments.kwonlyargs)
             allowed = f"{owner}.{function.name}" in ALLOWED_ARGUMENTS
-            if count > ARGUMENTS_MAX and not allowed:
+            is_test = function.name.startswith("test_")  # pytest and hypothesis fill those in
+            if count > ARGUMENTS_MAX and not allowed and not is_test:
                 found.append(f"{source.place}:{function.lineno}: {function.name}: {count}")
     assert not found, "\n".join(found)
 
