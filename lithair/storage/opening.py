@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from lithair.errors import SchemaChanged
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import TEMPORARY_SUFFIX, Files, Readable, place_file, write_whole
-from lithair.storage.recovery import MemoryFile, Tail, inspect_last, sealed_end
+from lithair.storage.recovery import CarriedBytes, Tail, inspect_last, sealed_end
 from lithair.storage.segment import (
     NO_END,
     FrameScan,
@@ -88,12 +88,13 @@ class Opening:
         self.synced_seq = tail.carried.segment.first_seq - 1 if tail.carried else tail.last_seq
         self._last_crc = tail.kept_crc
         self._torn_at = segment if tail.torn else None
-        if tail.kept_end < segment.size:
+        is_replaced = tail.carried and tail.carried.segment.path == segment.path
+        if tail.kept_end < segment.size and not is_replaced:
             self._cuts[segment.path] = tail.kept_end
         segment.end = tail.frames_end
         segment.size = tail.kept_end
         if tail.carried:
-            self.table.add(tail.carried.segment, MemoryFile(tail.carried.data))
+            self.table.add(tail.carried.segment, CarriedBytes(tail.carried.data))
 
     def frames(self) -> Iterator[ReplayedFrames]:
         """Yield all frames in order, checked; raises DamagedLog."""

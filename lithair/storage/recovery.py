@@ -61,8 +61,8 @@ class Tail(NamedTuple):
     carried: Carried | None  # the good frames past `kept_end`
 
 
-class MemoryFile:
-    """A carried segment while it is not on the disk yet, to be read like any other."""
+class CarriedBytes:
+    """The bytes of a carried segment while it is not on the disk yet, to be read like a file."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -188,7 +188,7 @@ def _carry(
     shift = Shift(Position(segment.first_seq, begin), Position(header.first_seq, decoded.length))
     data = head + relink_frames(buffer, decoded.crc, shift)
     carried = Segment(segment.directory, decoded, len(data))
-    check = FrameScan(carried, MemoryFile(data), len(data))
+    check = FrameScan(carried, CarriedBytes(data), len(data))
     check.run_through()
     assert check.offset == len(data), "the carried frames make a chain"
     assert check.next_seq == scan.next_seq, "all of them are carried"

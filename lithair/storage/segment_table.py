@@ -11,7 +11,7 @@ from typing import Final
 from lithair.core.event import Event, Position
 from lithair.errors import DamagedLog
 from lithair.storage.files import Files, Readable
-from lithair.storage.recovery import MemoryFile
+from lithair.storage.recovery import CarriedBytes
 from lithair.storage.segment import RecordWalk, Segment, read_record
 
 OPEN_SEGMENTS_MAX: Final = 256  # file descriptors per model; the usual limit is 1024 a process
@@ -60,7 +60,7 @@ class SegmentTable:
         """Drop the file that was opened first, unless it is the newest or in memory only."""
         last = self.segments[-1].first_seq
         for first_seq, (_, file) in self._open.items():
-            if first_seq != last and not isinstance(file, MemoryFile):
+            if first_seq != last and not isinstance(file, CarriedBytes):
                 del self._open[first_seq]
                 return
 
