@@ -11,7 +11,7 @@ from tests.tidy.source import ROOT, Import, Source, imports, sources
 # A module may import from its own layer's folder and from lower layers. The longest prefix counts.
 LAYERS = {
     "lithair.cli": 6.0,
-    "lithair.__main__": 6.0,
+    "lithair.__main__": 6.5,
     "lithair": 5.5,  # the package's front door gathers the public names
     "lithair.actors": 5.0,
     "lithair.gateway": 5.0,
@@ -36,7 +36,7 @@ TYPES_UPWARDS = {
     "lithair.app": {"lithair.actors.background.Server"},
     "lithair.http": {"lithair.client.aio.AsyncHandle"},
 }
-VERSION = "lithair.__version__"  # a constant of the package, which is imported by then anyway
+VERSION = {"lithair", "lithair.__version__"}  # `import lithair` is for its constant; see below
 
 ONLY_IN = {
     "tornado": "lithair.gateway",
@@ -91,7 +91,7 @@ def folder_of(module: str) -> str:
 
 def problem_with(source: Source, imported: Import) -> str | None:
     here, there = folder_of(source.module), folder_of(imported.name)
-    if not there or here == there or imported.name == VERSION:
+    if not there or here == there or imported.name in VERSION:
         return None
     if imported.is_for_types and imported.name in TYPES_UPWARDS.get(source.module, ()):
         return None
@@ -110,6 +110,19 @@ def test_imports_go_down_the_layers_only() -> None:
         for source in sources("lithair")
         for imported in imports(source)
         if (problem := problem_with(source, imported))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_a_bare_import_of_the_package_is_for_its_version_only() -> None:
+    found = [
+        f"{source.place}:{node.lineno}: {ast.unparse(node)}"
+        for source in sources("lithair")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) == "lithair"
+        and node.attr != "__version__"
+        and any(imported.name == "lithair" for imported in imports(source))
     ]
     assert not found, "\n".join(found)
 
