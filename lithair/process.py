@@ -15,8 +15,26 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
+from lithair.phase import REPLAYING, SERVING, STARTING, STOPPING, SYNCING
+
 if TYPE_CHECKING:
     from lithair.declaration import Declaration
+
+__all__ = [
+    "EXIT_DAMAGED",
+    "EXIT_DONE",
+    "EXIT_FAILED",
+    "EXIT_LOCKED",
+    "EXIT_MISUSE",
+    "EXIT_UNREACHABLE",
+    "REPLAYING",
+    "SERVING",
+    "STARTING",
+    "STOPPING",
+    "SYNCING",
+    "Child",
+    "Reporter",
+]
 
 EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1

@@ -1,0 +1,79 @@
+"""The `lithair` command: its group, and what its exit statuses mean.
+
+Owns the table of commands and the one from errors to exit statuses. Law: data to stdout, everything
+else to stderr; an error is a sentence, not a traceback, unless it is the user's own code that fails.
+
+    0 done, 1 failed, 2 misuse, 3 damage found, 4 server not reachable, 5 locked by another process
+"""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+import lithair
+from lithair.cli.server import NotReachable
+from lithair.errors import DamagedLog, LithairError, LockedByOther, Mistakes
+from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, EXIT_MISUSE, EXIT_UNREACHABLE
+
+# A command is the object of its own name in lithair.cli.<name>, imported when it is asked for.
+COMMANDS: Final[Mapping[str, str]] = {
+    "run": "Run an application: app.py, or module:app.",
+    "status": "Show the processes of a running server.",
+    "restart": "Restart one process of a running server.",
+    "verify": "Check a model's directory, running or not.",
+}
+
+EXIT_STATUSES: Final[tuple[tuple[type[LithairError], int], ...]] = (
+    (Mistakes, EXIT_MISUSE),
+    (DamagedLog, EXIT_DAMAGED),
+    (NotReachable, EXIT_UNREACHABLE),
+    (LockedByOther, EXIT_LOCKED),
+    (LithairError, EXIT_FAILED),
+)
+
+
+class Commands(click.Group):
+    """The group; imports a command's module only when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"lithair.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(lithair.__version__, prog_name="lithair")
+def cli() -> None:
+    """A declared Python class becomes a running, durable backend."""
+
+
+def main() -> None:
+    """Be the `lithair` command."""
+    try:
+        status = cli.main(prog_name="lithair", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except click.Abort:
+        status = EXIT_FAILED
+    except LithairError as error:
+        click.echo(str(error), err=True)
+        status = status_of(error)
+    sys.exit(status)
+
+
+def status_of(error: LithairError) -> int:
+    """The exit status that tells scripts what kind of error it was."""
+    return next(status for kind, status in EXIT_STATUSES if isinstance(error, kind))
