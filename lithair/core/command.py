@@ -70,7 +70,7 @@ class Outcome(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """The final answer to a command; `item_seq` (the ETag) and `key` are 0 and "" without an item."""
+    """The answer to a command; `item_seq` (the ETag) and `key` are 0 and "" without an item."""
 
     command: Command
     status: int

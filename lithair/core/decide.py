@@ -188,7 +188,8 @@ class Decision:
                 missing |= parked.references
             except Refusal as refusal:
                 if refusal.status != 422:
-                    raise Refusal(refusal.status, f"Item {number}: {refusal}", refusal.errors)
+                    message = f"Item {number}: {refusal}"
+                    raise Refusal(refusal.status, message, refusal.errors) from None
                 listed = refusal.errors or (FieldError("", str(refusal)),)
                 faults += [
                     FieldError(f"[{number}].{e.field}".rstrip("."), e.message) for e in listed

@@ -19,20 +19,24 @@ _decode = msgspec.json.Decoder(dict[str, object]).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def _bare(hint: object) -> object:
+    """Take `Annotated` off a type."""
+    while typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    return hint
+
+
 def _members_of(hint: object) -> Mapping[str, object]:
     """Give wire name -> type of a nested object's members; empty when they are free."""
-    for kind in members(hint):
-        while typing.get_origin(kind) is typing.Annotated:
-            kind = typing.get_args(kind)[0]
+    for kind in map(_bare, members(hint)):
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             return {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
     return {}
 
 
 def _admits_null(hint: object) -> bool:
-    while typing.get_origin(hint) is typing.Annotated:
-        hint = typing.get_args(hint)[0]
-    return hint is typing.Any or type(None) in members(hint)
+    bare = _bare(hint)
+    return bare is typing.Any or type(None) in members(bare)
 
 
 def _merge(target: object, patch: Json, hints: Mapping[str, object]) -> Json:

@@ -29,14 +29,14 @@ def title_of(status: int) -> str:
 
 
 def problem_body(status: int, message: str, errors: Iterable[FieldError] = ()) -> bytes:
-    """Encode a problem: `error` is the short sentence, `detail` the same with what it applies to."""
+    """Encode a problem: `error` is the short sentence, `detail` adds what it applies to."""
     listed = [{"field": e.field, "message": e.message} for e in errors]
     body: dict[str, object] = {
         "type": "about:blank",
         "title": title_of(status),
         "status": status,
         "detail": message,
-        "error": message.split(". ")[0].removesuffix("."),
+        "error": message.split(". ", 1)[0].removesuffix("."),
     }
     if listed:
         body["errors"] = listed

@@ -64,7 +64,8 @@ class Projection:
 
     def remove(self, slot: Slot) -> None:
         key, payload = self.keys[slot], self.cells[slot]
-        assert key is not None and payload is not None, f"slot {slot} is dead"
+        assert key is not None, f"slot {slot} is dead"
+        assert payload is not None, f"slot {slot} is dead"
         del self.slots[key]
         self.keys[slot] = None
         self.cells[slot] = None

@@ -1,8 +1,8 @@
-"""Queries: what a list or a count asks for, read from the pairs of a query string.
+r"""Queries: what a list or a count asks for, read from the pairs of a query string.
 
     filter  := name "=" test        several are ANDed, also on one field
     test    := value | "=" value | "!" value | (">" | "<" | ">=" | "<=") value
-             | "~" text | "[" value ("," value)* "]"       a comma in a value is written "\\,"
+             | "~" text | "[" value ("," value)* "]"       a comma in a value is written "\,"
     other   := "sort=" ["-"] name ("," ...)* | "skip=" n | "take=" n | "after=" id | "fields=" names
 
 Law: what can't be understood is refused with the parameter's name, never passed over; a field the
@@ -37,7 +37,7 @@ _RANGES: dict[str, Callable[[Sortable, Sortable], bool]] = {
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """One test of one field. `operator` is = ! > < >= <= ~ or [; null stands in `operands` as None."""
+    """One test of one field: `operator` is = ! > < >= <= ~ or [; None in `operands` is null."""
 
     path: Path
     operator: str

@@ -4,7 +4,6 @@ Law: the state after a replay equals the one that committing the same events gav
 built once at the end: what came and went costs them nothing.
 """
 
-import typing
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -60,17 +59,16 @@ class Replay:
         slots, commands, remembered_from = projection.slots, state.commands, self._remembered_from
         segments, offsets, lengths = projection.segments, projection.offsets, projection.lengths
         seq, time_ms = state.seq, state.time_ms
-        for (
-            at, length, seq, time_ms, kind, _, key, payload, command_id, _, _, key_hash, body_hash, _
-        ) in records:  # fmt: skip
+        for record in records:
+            at, length, seq, time_ms, kind, _, key, stored, command_id = record[:9]
+            key_hash = record[11]
             slot = slots.get(key)
             if kind == DELETE:
                 assert slot is not None, f"event {seq} deletes {key!r}, which is not there"
                 projection.remove(slot)
                 graves.dig(key, Position(segment, base_offset + at))
             else:
-                if upgrade is not None:
-                    payload = upgrade(payload)
+                payload = stored if upgrade is None else upgrade(stored)
                 if slot is None:
                     slot = projection.insert(key, payload, seq, time_ms)
                     graves.remove(key)
@@ -82,7 +80,7 @@ class Replay:
             if seq > remembered_from:
                 commands.add(command_id, seq)
             if key_hash:
-                keys.add(key_hash, Keyed(body_hash, seq, time_ms))
+                keys.add(key_hash, Keyed(record[12], seq, time_ms))
         state.seq, state.time_ms = seq, time_ms
 
     def finish(self) -> None:
@@ -103,10 +101,7 @@ def make_upgrade(schema: Schema) -> Upgrade:
     """Make what adds the fields that a declaration has gained, with their defaults."""
     fields = msgspec.defstruct(
         "Upgraded",
-        [
-            (f.name, typing.Union[msgspec.Raw, msgspec.UnsetType], _default(f))
-            for f in schema.fields
-        ],
+        [(f.name, msgspec.Raw | msgspec.UnsetType, _default(f)) for f in schema.fields],
         rename={f.name: f.wire for f in schema.fields},
     )
     decode, encode = msgspec.json.Decoder(fields).decode, msgspec.json.Encoder().encode

@@ -111,7 +111,6 @@ class ItemRules:
 
 def _lenient_type(schema: Schema) -> type[msgspec.Struct]:
     """Make a struct like the model, without its constraints."""
-
     return msgspec.defstruct(
         "Stored",
         [(f.name, nullable(f.base), None) for f in schema.fields],

@@ -81,7 +81,7 @@ class Scan:
         total = len(self._matched)
         after = None if self._query.after is None else self._slot_of_after()
         if after is not None and after not in self._matched:
-            # It may have stopped matching since the page before: its place still tells where to go on.
+            # It may not match any more since the page before: its place still tells where to go.
             payload = self._tables.projection.payload(after)
             self._matched[after] = self._reader.read(payload) if self._reader else []
         order = sorted(self._matched)

@@ -225,7 +225,7 @@ def _default(name: str, field: inspect.Field) -> list[object]:
         return ["filled"]  # msgspec.inspect does not show a default of UNSET
     value: object = field.default
     if factory is not NODEFAULT:
-        if factory not in EMPTY_CONTAINERS:
+        if (typing.get_origin(factory) or factory) not in EMPTY_CONTAINERS:
             return ["made"]
         value = factory()
     try:
@@ -257,10 +257,9 @@ def _describe(name: str, kind: inspect.Type, above: tuple[inspect.Type, ...]) ->
     if isinstance(kind, inspect.LiteralType):
         values = sorted((value for value in kind.values if value is not None), key=repr)
         literal = {"enum": values}
-        return {"union": [literal, "null"]} if None in kind.values else literal
+        return _union([literal, "null"]) if None in kind.values else literal
     if isinstance(kind, inspect.UnionType):
-        arms = [_describe(name, arm, above) for arm in kind.types]
-        return {"union": sorted(arms, key=msgspec.json.encode)}
+        return _union([_describe(name, arm, above) for arm in kind.types])
     if isinstance(kind, inspect.CollectionType):
         return {_collection_word(kind): _describe(name, kind.item_type, above)}
     if isinstance(kind, inspect.TupleType):
@@ -275,6 +274,10 @@ def _describe(name: str, kind: inspect.Type, above: tuple[inspect.Type, ...]) ->
         return _describe_fields(name, kind, above)
     cls = kind.cls.__name__ if isinstance(kind, inspect.CustomType) else type(kind).__name__
     raise DeclarationError(f"{name}: {cls} is not a type that can be checked and written as JSON")
+
+
+def _union(arms: list[object]) -> object:
+    return {"union": sorted(arms, key=msgspec.json.encode)}
 
 
 def _collection_word(kind: inspect.CollectionType) -> str:

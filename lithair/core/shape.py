@@ -52,7 +52,7 @@ def _step_into(hint: object, name: str) -> object | None:
 
 
 def find_path(schema: Schema, text: str, unreadable: frozenset[str]) -> Path | None:
-    """Resolve a (dotted) wire name; None when there is no such field, or the caller may not see it."""
+    """Resolve a (dotted) wire name; None when there is none that the caller may see."""
     top, *steps = text.split(".")
     field = schema.by_wire.get(top)
     if field is None or top in unreadable:

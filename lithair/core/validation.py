@@ -24,7 +24,7 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
 def check_depth(body: bytes) -> None:
-    """Refuse JSON nested deeper than `DEPTH_MAX`; only bodies with that many brackets are walked."""
+    """Refuse JSON nested deeper than `DEPTH_MAX`; bodies with fewer brackets are not walked."""
     if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
         return
     depth = 0

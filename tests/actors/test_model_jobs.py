@@ -78,7 +78,7 @@ def test_a_read_that_is_late_or_cancelled_is_closed() -> None:
     desk.jobs.cancel(b"other", 1)
     assert desk.finish(now_ms=101) == [1]
     assert desk.answers[0][1].status == 504
-    assert late.is_closed and cancelled.is_closed
+    assert (late.is_closed, cancelled.is_closed) == (True, True)
 
 
 def history(bench: Bench, key: str, access: str = PUBLIC) -> list[dict[str, object]]:
@@ -128,4 +128,5 @@ def test_a_page_ends_early_when_it_grows_too_large() -> None:
     assert (page["total"], page["has_more"]) == (5, True)
     assert len(msgspec.json.encode(page["data"])) < 2 * 2500
     whole = ListWork(bench.state, query, TRUSTED, LIST_BYTES_MAX).step()
-    assert whole is not None and decoded(whole.body)["has_more"] is False
+    assert whole is not None
+    assert decoded(whole.body)["has_more"] is False

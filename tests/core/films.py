@@ -119,9 +119,7 @@ class Bench:
         return msgspec.json.decode(read.body, type=dict[str, object])
 
     def ids(self, *pairs: tuple[str, str]) -> list[str]:
-        data = self.page(*pairs)["data"]
-        assert isinstance(data, list)
-        return [item["id"] for item in data]
+        return [str(item["id"]) for item in rows_of(self.page(*pairs))]
 
     def get(self, key: str, access: str = TRUSTED) -> Read:
         return reads.get(self.state, key, access)
@@ -136,6 +134,11 @@ class Bench:
         replay.take(records_in(buffer, 0, len(buffer)), 1, 0, None)
         replay.finish()
         return other
+
+
+def rows_of(page: dict[str, object]) -> list[dict[str, object]]:
+    """Give the items of a list's answer."""
+    return msgspec.convert(page["data"], list[dict[str, object]])
 
 
 def decoded(body: bytes) -> dict[str, object]:

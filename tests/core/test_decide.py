@@ -77,7 +77,8 @@ def test_nothing_is_visible_before_commit_and_nothing_after_abandon() -> None:
     bench = Bench()
     command = bench.command(Action.CREATE, body='{"id": "a", "title": "Heat"}')
     plan = bench.state.decide([command], NOW_MS, bench.new_id)
-    assert bench.ids() == [] and bench.state.seq == 0
+    assert bench.ids() == []
+    assert bench.state.seq == 0
     answers = bench.state.abandon(plan, StorageFull("The disk is full"))
     assert [a.status for a in answers] == [507]
     assert bench.run(command)[0].status == 201
@@ -89,11 +90,13 @@ def test_a_bulk_is_all_or_nothing() -> None:
     faulty = bench.do(Action.BULK, body='[{"id": "a"}, {"rating": 11}, {"zz": 1}]')
     assert (taken.status, faulty.status) == (409, 422)
     assert faulty_fields(faulty) == ["[1].rating", "[2].zz"]
-    assert bench.ids() == [] and bench.events == []
+    assert bench.ids() == []
+    assert bench.events == []
     done = bench.do(Action.BULK, body='[{"id": "a", "title": "X"}, {"id": "b"}]')
     assert done.status == 201
     assert [item["id"] for item in msgspec.json.decode(done.body)] == ["a", "b"]
-    assert bench.do(Action.BULK, body="[]").body == b"[]" and len(bench.events) == 2
+    assert bench.do(Action.BULK, body="[]").body == b"[]"
+    assert len(bench.events) == 2
 
 
 def test_a_refused_bulk_leaves_its_unique_values_free_for_the_same_batch() -> None:
@@ -157,7 +160,8 @@ def test_a_command_that_comes_again_is_answered_again_and_writes_nothing() -> No
     create = bench.command(Action.CREATE, body="{}")
     bulk = bench.command(Action.BULK, body='[{"id": "a"}, {"id": "b"}]')
     first = bench.run(create, create, bulk)
-    assert first[0].body == first[1].body and len(bench.events) == 3
+    assert first[0].body == first[1].body
+    assert len(bench.events) == 3
     again = bench.run(create, bulk)
     assert [(a.status, a.body) for a in again] == [(a.status, a.body) for a in first[1:]]
     assert len(bench.events) == 3
@@ -192,7 +196,8 @@ def test_replicated_writes_are_idempotent() -> None:
     assert bench.do(Action.UPSERT_AT, "c", '{"id": "d"}', access=TRUSTED).status == 422
     assert bench.do(Action.ERASE, "c", access=TRUSTED).body == b"true"
     assert bench.do(Action.ERASE, "c", access=TRUSTED).body == b"false"
-    assert bench.ids() == ["a", "b"] and len(bench.events) == 6
+    assert bench.ids() == ["a", "b"]
+    assert len(bench.events) == 6
 
 
 class Strict(ModelHandler[Film]):
@@ -226,7 +231,8 @@ def test_hooks_change_or_refuse_writes_and_their_own_results_are_checked() -> No
     assert bench.do(Action.PATCH, "a", '{"stock": -1}').status == 422
     assert faulty_fields(bench.do(Action.PATCH, "a", '{"stock": 99}')) == ["rating"]
     failed = bench.do(Action.CREATE, body='{"year": 13}')
-    assert failed.status == 500 and b"bad luck" not in failed.body
+    assert failed.status == 500
+    assert b"bad luck" not in failed.body
     assert bench.do(Action.CREATE, body='{"title": "HEAT"}').status == 409
     assert bench.do(Action.BULK, body='[{"title": "Heat"}]').status == 409
 

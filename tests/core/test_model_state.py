@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lithair.core.command import TRUSTED, Action, Command
-from tests.core.films import Bench, decoded
+from tests.core.films import Bench, decoded, rows_of
 
 keys = st.sampled_from(["a", "b", "c", "d"])
 titles = st.none() | st.sampled_from(["x", "y", "z"])
@@ -84,8 +84,7 @@ class History(RuleBasedStateMachine):
     def agrees_with_the_dict(self) -> None:
         if self.batch:
             return
-        rows = self.bench.page()["data"]
-        assert isinstance(rows, list)
+        rows = rows_of(self.bench.page())
         assert {r["id"]: {"title": r["title"], "year": r["year"]} for r in rows} == self.items
         assert [r["id"] for r in rows] == list(self.items), "creation order"
         for year in range(4):
