@@ -1,7 +1,7 @@
 """The `lithair` command: its group, and what its exit statuses mean.
 
-Owns the table of commands and the one from errors to exit statuses. Law: data to stdout, everything
-else to stderr; an error is a sentence, not a traceback, unless it is the user's own code that fails.
+Owns the table of commands and the one from errors to exit statuses. Law: data to stdout, all else to
+stderr; an error is a sentence, not a traceback, unless it is the user's own code that fails.
 
     0 done, 1 failed, 2 misuse, 3 damage found, 4 server not reachable, 5 locked by another process
 """

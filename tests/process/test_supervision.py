@@ -1,4 +1,4 @@
-"""What the supervisor decides, without a process: order, failures, ends, and no action forgotten."""
+"""What the supervisor decides, without a process: order, failures, ends, nobody forgotten."""
 
 import signal
 
