@@ -24,10 +24,9 @@ from lithair.declaration.asked import (
 )
 from lithair.declaration.assembly import assemble
 from lithair.declaration.declared import Declaration, RouteFunction, WorkerFunction
-from lithair.errors import LithairError, Mistakes
+from lithair.errors import EXIT_MISUSE, LithairError, Mistakes
 from lithair.handler import ModelHandler
 from lithair.model import Model
-from lithair.process import EXIT_MISUSE
 from lithair.sessions import SessionManager
 
 if TYPE_CHECKING:

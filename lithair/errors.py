@@ -4,9 +4,16 @@ Law: one root, and a subclass only where a caller acts on it. `status` is the HT
 gateway answers with; handles raise the class that belongs to the status they were answered with.
 """
 
+import functools
+import os
+import sys
+import traceback
 from collections.abc import Iterable, Sequence
+from types import TracebackType
 
 import msgspec
+
+EXIT_MISUSE = 2  # every mistake in an application ends its start with this status
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -83,6 +90,14 @@ class Mistakes(LithairError):
         self.sentences = tuple(sentences)
 
 
+class DeclarationError(LithairError, TypeError):
+    """A class or a decorator says something that it can't mean; the message says what to write."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        _hook_uncaught_once()
+
+
 class DamagedLog(LithairError):
     """Bytes in a log are not what was written; nothing of that model is served."""
 
@@ -118,3 +133,30 @@ class StorageFull(LithairError):
 
 class SyncFailed(LithairError):
     """The disk did not confirm a sync; the process has to recover from what is on disk."""
+
+
+def _tell_and_exit(error: DeclarationError, place: TracebackType | None) -> None:
+    frames = traceback.extract_tb(place)
+    own = os.path.dirname(__file__) + os.sep
+    outside = [frame for frame in frames if not frame.filename.startswith(own)]
+    where = f"{outside[-1].filename}:{outside[-1].lineno}: " if outside else ""
+    print(f"{where}{error}", file=sys.stderr)  # noqa: T201 - where it is read
+    raise SystemExit(EXIT_MISUSE)
+
+
+def _hook_uncaught() -> None:
+    """Let a DeclarationError that nobody catches end the program with its sentence and status 2.
+
+    A class statement runs before there is an application that could gather its mistakes.
+    """
+    before = sys.excepthook
+
+    def tell(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+        if isinstance(error, DeclarationError):
+            _tell_and_exit(error, place)
+        before(kind, error, place)
+
+    sys.excepthook = tell
+
+
+_hook_uncaught_once = functools.cache(_hook_uncaught)

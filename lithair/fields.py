@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from lithair.errors import DeclarationError
+
 T = TypeVar("T")
 
 
@@ -66,7 +68,9 @@ else:
         def __class_getitem__(cls, model: object) -> object:
             name = model.__name__ if isinstance(model, type) else model
             if not (isinstance(name, str) and name.isidentifier()):
-                raise TypeError(f'Ref[{model!r}]: write the name of a model\'s class, Ref["Movie"]')
+                raise DeclarationError(
+                    f'Ref[{model!r}]: write the name of a model\'s class, Ref["Movie"]'
+                )
             return Annotated[str, RefTo(name)]
 
 

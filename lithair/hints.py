@@ -1,7 +1,7 @@
 """Reads what a field's hint says: its markers, and the type that is left without them.
 
 Owns the checks of a single field and of a model's fields together. Law: a marker is either
-understood or refused with a TypeError that says what to write instead; none is silently ignored.
+understood, or refused with a TypeError that says what to write instead; none is silently ignored.
 
     hint := marker "[" hint "]" | "Annotated[" hint "," extra, ... "]" | hint "| None" | type
 """
@@ -17,6 +17,7 @@ from typing import Annotated, Literal, TypeVar, Union
 
 import msgspec
 
+from lithair.errors import DeclarationError
 from lithair.fields import Marker, Permission, Ref, RefTo
 
 SCALARS = (
@@ -41,26 +42,26 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 def read_hint(field: str, hint: object) -> Hint:
-    """Take a hint apart; `field` is "Email.subject". TypeError when it means nothing."""
+    """Take a hint apart; `field` is "Email.subject". DeclarationError when it means nothing."""
     base, nullable, extras = _peel(hint)
     name = field.rpartition(".")[2]
     markers = [extra for extra in extras if isinstance(extra, Marker)]
     if isinstance(base, TypeVar):
         what = markers[0].value if markers else "a type variable"
         outer = what if markers else "Pinned"
-        raise TypeError(f"{field}: {what} needs a type: write `{name}: {outer}[str]`")
+        raise DeclarationError(f"{field}: {what} needs a type: write `{name}: {outer}[str]`")
     permissions = [extra for extra in extras if isinstance(extra, Permission)]
     refs = [extra.model for extra in extras if isinstance(extra, RefTo)]
     if Permission in extras or base is Permission:
-        raise TypeError(
+        raise DeclarationError(
             f'{field}: write `{name}: Annotated[str, Permission(read="...", write="...")]`'
         )
     if base is Ref:
-        raise TypeError(f'{field}: Ref needs a model: write `{name}: Ref["Movie"]`')
+        raise DeclarationError(f'{field}: Ref needs a model: write `{name}: Ref["Movie"]`')
     if len(permissions) > 1 or len(refs) > 1:
-        raise TypeError(f"{field}: only one Permission and one Ref fit on a field; keep one")
+        raise DeclarationError(f"{field}: only one Permission and one Ref fit on a field; keep one")
     if Permission() in permissions:
-        raise TypeError(
+        raise DeclarationError(
             f'{field}: Permission() asks for nothing: write Permission(read="...") or write="..."'
         )
     for inner in _inner_types(base, set()):
@@ -89,24 +90,24 @@ def check_markers(field: str, hint: Hint) -> None:
     marks = hint.markers
     for marker in (Marker.UNIQUE, Marker.INDEXED):
         if marker in marks and not hint.scalar:
-            raise TypeError(
+            raise DeclarationError(
                 f"{field}: {marker.value} needs a type whose values compare, such as str, int,"
                 f" datetime or an Enum; leave {marker.value} off {type_name(hint.base)}"
             )
     for marker in (Marker.CREATED, Marker.UPDATED):
         if marker in marks and hint.base is not dt.datetime:
-            raise TypeError(f"{field}: write `{name}: {marker.value}[datetime]`")
+            raise DeclarationError(f"{field}: write `{name}: {marker.value}[datetime]`")
     if Marker.CREATED in marks and Marker.UPDATED in marks:
-        raise TypeError(f"{field}: Created or Updated, not both; use two fields")
+        raise DeclarationError(f"{field}: Created or Updated, not both; use two fields")
     if Marker.OWNER in marks and hint.base is not str:
-        raise TypeError(f"{field}: the owner is a user id: write `{name}: Owner[str]`")
+        raise DeclarationError(f"{field}: the owner is a user id: write `{name}: Owner[str]`")
     if Marker.PRIMARY_KEY in marks:
         if hint.base is not str or hint.nullable:
-            raise TypeError(f"{field}: an id is text: write `{name}: PrimaryKey[str]`")
+            raise DeclarationError(f"{field}: an id is text: write `{name}: PrimaryKey[str]`")
         _check_key(field, hint)
     elif name == "id":
         if hint.base is not str or hint.nullable:
-            raise TypeError(f"{field}: an id is text: write `id: str`, or leave it out")
+            raise DeclarationError(f"{field}: an id is text: write `id: str`, or leave it out")
         _check_key(field, hint)
 
 
@@ -115,11 +116,11 @@ def check_fields(model: str, hints: Mapping[str, Hint]) -> None:
     for marker in (Marker.PRIMARY_KEY, Marker.OWNER, Marker.CREATED, Marker.UPDATED):
         names = [name for name, hint in hints.items() if marker in hint.markers]
         if len(names) > 1:
-            raise TypeError(
+            raise DeclarationError(
                 f"{model}: {marker.value} stands on {' and '.join(names)}; keep it on one of them"
             )
         if marker is Marker.PRIMARY_KEY and names and "id" in hints and names != ["id"]:
-            raise TypeError(
+            raise DeclarationError(
                 f"{model}: {names[0]} is the PrimaryKey and takes the place of id; remove one"
             )
 
@@ -127,11 +128,13 @@ def check_fields(model: str, hints: Mapping[str, Hint]) -> None:
 def check_wire_name(field: str, wire: str) -> None:
     """Refuse a wire name that a query could not use."""
     if wire in RESERVED_WIRE_NAMES:
-        raise TypeError(
+        raise DeclarationError(
             f'{field}: "{wire}" is a query parameter of every list; give the field another name'
         )
     if not wire or "." in wire:
-        raise TypeError(f'{field}: "{wire}" can\'t be a name on the wire; give it another name')
+        raise DeclarationError(
+            f'{field}: "{wire}" can\'t be a name on the wire; give it another name'
+        )
 
 
 def type_name(base: object) -> str:
@@ -144,9 +147,11 @@ def type_name(base: object) -> str:
 def _check_key(field: str, hint: Hint) -> None:
     for marker in (Marker.HIDDEN, Marker.OWNER):
         if marker in hint.markers:
-            raise TypeError(f"{field}: an id can't be {marker.value}; use a field of its own")
+            raise DeclarationError(
+                f"{field}: an id can't be {marker.value}; use a field of its own"
+            )
     if hint.permission is not None:
-        raise TypeError(f"{field}: an id can't have a Permission; use a field of its own")
+        raise DeclarationError(f"{field}: an id can't have a Permission; use a field of its own")
 
 
 def _peel(hint: object) -> tuple[object, bool, list[object]]:
@@ -204,19 +209,19 @@ def _inner_types(base: object, seen: set[object]) -> Iterator[object]:
 
 def _refuse_inner(field: str, name: str, inner: object) -> None:
     if inner is Ref:
-        raise TypeError(f'{field}: Ref needs a model: write `{name}: Ref["Movie"]`')
+        raise DeclarationError(f'{field}: Ref needs a model: write `{name}: Ref["Movie"]`')
     if typing.get_origin(inner) is not Annotated:
         return
     for extra in typing.get_args(inner)[1:]:
         if isinstance(extra, RefTo):
-            raise TypeError(
+            raise DeclarationError(
                 f"{field}: a Ref inside another type can't be checked to exist: write"
                 f' `{name}: Ref["{extra.model}"]`, or use plain str'
             )
         if isinstance(extra, (Marker, Permission)):
             word = extra.value if isinstance(extra, Marker) else "Permission"
             around = f"{word}[...]" if isinstance(extra, Marker) else "Annotated[..., Permission()]"
-            raise TypeError(
+            raise DeclarationError(
                 f"{field}: {word} says something about the whole field: write `{name}: {around}`"
                 " around the whole type"
             )

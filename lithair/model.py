@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, dataclass_transform
 
 import msgspec
 
+from lithair.errors import DeclarationError
 from lithair.fields import Marker, filled_in
 from lithair.hints import Hint, check_fields, check_markers, check_wire_name, read_hint
 
@@ -36,7 +37,7 @@ def checked_hints(model: type) -> dict[str, Hint]:
     """Read and check a model's hints by field name; NameError when one can't be resolved yet."""
     hints = typing.get_type_hints(model, localns={model.__name__: model}, include_extras=True)
     if not isinstance(model, msgspec.StructMeta):
-        raise TypeError(f"{model.__name__}: write `class {model.__name__}(Model):`")
+        raise DeclarationError(f"{model.__name__}: write `class {model.__name__}(Model):`")
     found: dict[str, Hint] = {}
     for name, wire in zip(model.__struct_fields__, model.__struct_encode_fields__, strict=True):
         field = f"{model.__name__}.{name}"
@@ -61,10 +62,12 @@ def _prepare(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> t
     for field in {*key, "id"}.intersection(own):
         namespace.setdefault(field, "")
     if key and "id" in inherited:
-        raise TypeError(f"{name}: a base class has an id already; put PrimaryKey on a field there")
+        raise DeclarationError(
+            f"{name}: a base class has an id already; put PrimaryKey on a field there"
+        )
     if key and key != ["id"]:
         if "id" in own:
-            raise TypeError(
+            raise DeclarationError(
                 f"{name}: {key[0]} is the PrimaryKey and takes the place of id; remove one"
             )
         namespace["id"] = _id_property(key[0])
@@ -109,7 +112,7 @@ def _marker_names(annotation: object, namespace: dict[str, Any]) -> set[str]:
             return _words(str(annotation))
     try:
         return {marker.value for marker in read_hint("field", annotation).markers}
-    except TypeError:
+    except DeclarationError:
         return set()  # refused with its name once the class exists
 
 
@@ -122,6 +125,20 @@ def _words(text: str) -> set[str]:
     return names | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
+def _refuse_options(name: str, options: dict[str, Any]) -> None:
+    for option, why in REFUSED_OPTIONS.items():
+        if option in options:
+            raise DeclarationError(f"{name}: leave {option}= out: {why}")
+
+
+def _check_now(model: type) -> None:
+    """Check what can be checked when the class statement has run."""
+    try:
+        checked_hints(model)
+    except (NameError, AttributeError):
+        pass  # a hint names something that is defined later; registration checks it
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field, filled_in))
 class ModelMeta(msgspec.StructMeta):
     """Makes model classes; see `Model`."""
@@ -129,19 +146,14 @@ class ModelMeta(msgspec.StructMeta):
     def __new__(
         mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: Any
     ) -> "ModelMeta":
-        for option, why in REFUSED_OPTIONS.items():
-            if option in options:
-                raise TypeError(f"{name}: leave {option}= out: {why}")
+        _refuse_options(name, options)
         if any(isinstance(base, ModelMeta) for base in bases):
             bases = _prepare(name, bases, namespace)
         options.setdefault("rename", wire_name)
         cls = super().__new__(
             mcls, name, bases, namespace, kw_only=True, forbid_unknown_fields=True, **options
         )
-        try:
-            checked_hints(cls)
-        except (NameError, AttributeError):
-            pass  # names something that is defined later; registration checks it
+        _check_now(cls)
         return cls
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from lithair.errors import Mistakes
+from lithair.errors import DeclarationError, Mistakes
 from lithair.model import Model
 
 M = TypeVar("M", bound=Model)
@@ -57,7 +57,9 @@ def retention(
         }
         for name in dimensions:
             if name in present:
-                raise TypeError(f"{model.__name__}: @retention sets {WORDS[name]} twice; keep one")
+                raise DeclarationError(
+                    f"{model.__name__}: @retention sets {WORDS[name]} twice; keep one"
+                )
         setattr(model, ATTRIBUTE, Retention(**present, **dimensions))
         return model
 
@@ -118,7 +120,7 @@ OVERRIDES: dict[str, tuple[str, Callable[[str], int], str]] = {
 
 
 def _dimensions(memory: object, max_mb: object) -> dict[str, int]:
-    """Read the arguments of @retention; TypeError says what to write."""
+    """Read the arguments of @retention; DeclarationError says what to write."""
     found: dict[str, int] = {}
     parts = cast("tuple[object, ...]", memory) if isinstance(memory, tuple) else (memory,)
     for part in parts:
@@ -126,14 +128,20 @@ def _dimensions(memory: object, max_mb: object) -> dict[str, int]:
             continue
         name, value = _memory_dimension(part)
         if name in found:
-            raise TypeError(f"@retention(memory={memory!r}) sets {WORDS[name]} twice; keep one")
+            raise DeclarationError(
+                f"@retention(memory={memory!r}) sets {WORDS[name]} twice; keep one"
+            )
         found[name] = value
     if max_mb is not None:
         if not isinstance(max_mb, int) or isinstance(max_mb, bool) or max_mb <= 0:
-            raise TypeError(f"@retention(max_mb={max_mb!r}): write a number of megabytes above 0")
+            raise DeclarationError(
+                f"@retention(max_mb={max_mb!r}): write a number of megabytes above 0"
+            )
         found["max_bytes"] = max_mb * BYTES_PER_MB
     if not found:
-        raise TypeError('@retention() sets nothing: write memory=1000, memory="30d" or max_mb=512')
+        raise DeclarationError(
+            '@retention() sets nothing: write memory=1000, memory="30d" or max_mb=512'
+        )
     return found
 
 
@@ -145,7 +153,7 @@ def _memory_dimension(part: object) -> tuple[str, int]:
             return "age_s", parse_duration(part)
         except ValueError:
             pass
-    raise TypeError(
+    raise DeclarationError(
         f"@retention(memory={part!r}) can't be read: write a count above 0 such as 1000, or an age"
         ' such as "30d" (s m h d w y)'
     )

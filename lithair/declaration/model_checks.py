@@ -6,14 +6,15 @@ in any case of letters (`LT_EMAIL_MEMORY_...` is upper case, `_stats` takes lowe
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from lithair.core.schema import Schema, schema_of
 from lithair.declaration import packing
 from lithair.declaration.asked import AskedModel, AskedWorker
-from lithair.declaration.declared import ModelDeclaration, WorkerDeclaration
+from lithair.declaration.declared import ModelDeclaration, WorkerDeclaration, WorkerFunction
 from lithair.declaration.draft import Draft
+from lithair.declaration.packing import Part
 from lithair.declaration.paths import model_path_problem
 from lithair.errors import Mistakes
 from lithair.handler import ModelHandler
@@ -44,7 +45,7 @@ def model_declarations(
         data_dir = draft.directory(one.call, handler.data_dir)
         part = draft.part(one.call, handler)
         retention = _retention(schema, environ, draft)
-        if part is None or problem is not None or data_dir is None or retention is None:
+        if problem is not None or data_dir is None:
             continue
         path = str(one.path).rstrip("/")
         model = ModelDeclaration(
@@ -53,7 +54,7 @@ def model_declarations(
             path=path,
             data_dir=data_dir,
             retention=retention,
-            handler_part=part,
+            handler_part=part or Part(b""),  # without one there is a mistake in the draft
         )
         found.append((one.call, model))
     draft.mistakes.extend(_shared(found))
@@ -69,12 +70,13 @@ def worker_declarations(
     found: list[WorkerDeclaration] = []
     for one in asked:
         problem = _worker_problem(one, taken)
-        if problem is not None:
-            draft.mistake(one.call, problem)
         taken.add(str(one.name).lower())
         every_s = None if one.every is None else draft.seconds(one.call, one.every)
-        part = draft.part(one.call, cast("Callable[[Any], object]", one.func))
-        if problem is None and part is not None:
+        if problem is not None:
+            draft.mistake(one.call, problem)
+            continue
+        part = draft.part(one.call, cast("WorkerFunction", one.func))
+        if part is not None:
             found.append(WorkerDeclaration(str(one.name), every_s, part))
     return found
 
@@ -136,12 +138,12 @@ def _schema(call: str, handler: ModelHandler[Any], draft: Draft) -> Schema | Non
         return None
 
 
-def _retention(schema: Schema, environ: Mapping[str, str], draft: Draft) -> Retention | None:
+def _retention(schema: Schema, environ: Mapping[str, str], draft: Draft) -> Retention:
     try:
         retention = resolve_retention(schema.model, environ)
     except Mistakes as error:
         draft.mistakes.extend(error.sentences)
-        return None
+        return Retention()
     if retention != Retention():
         draft.notices.append(
             f"{schema.name}: retention is kept in mind and does nothing yet; every item stays"

@@ -44,8 +44,9 @@ def route_declarations(asked: list[AskedRoute], draft: Draft) -> list[RouteDecla
         problem = problem or _function_problem(one.func)
         if problem is not None:
             draft.mistake(one.call, problem)
+            continue
         part = draft.part(one.call, cast("RouteFunction", one.func))
-        if problem is None and part is not None:
+        if part is not None:
             found.append(
                 RouteDeclaration(
                     method=str(one.method).upper(),
