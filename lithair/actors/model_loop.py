@@ -150,9 +150,7 @@ class ModelLoop:
         self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
 
     def _count(self, peer: bytes, request: ReadRequest) -> None:
-        work = ListWork(
-            self._state, self._query(request, for_count=True), request.access, None
-        )
+        work = ListWork(self._state, self._query(request, for_count=True), request.access, None)
         self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
 
     def _query(self, request: ReadRequest, *, for_count: bool) -> Query:
@@ -175,11 +173,14 @@ class ModelLoop:
         """Give events after a seq, committed ones only: the log may be a batch ahead."""
         since, events_max = _convert(request.argument, tuple[int, int])
         events = self._log.events_since(since, events_max, EVENTS_BYTES_MAX)
-        return Read(200, encode_events(
-            WireEvent(e.seq, e.time_ms, e.kind, e.key, e.payload)
-            for e in events
-            if e.seq <= self._state.seq
-        ))
+        return Read(
+            200,
+            encode_events(
+                WireEvent(e.seq, e.time_ms, e.kind, e.key, e.payload)
+                for e in events
+                if e.seq <= self._state.seq
+            ),
+        )
 
     def _stats(self, peer: bytes, request: ReadRequest) -> Read:
         return reads.stats(self._state, self._log.size_bytes)

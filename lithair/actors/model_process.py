@@ -4,7 +4,9 @@ Law: nothing is served before the whole log was replayed and checked. A log that
 or of another declaration ends the process with a sentence; it never serves a part of it.
 """
 
+import secrets
 import time
+from typing import cast
 
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import Limits, ModelLoop
@@ -15,11 +17,12 @@ from lithair.core.replay import Replay
 from lithair.declaration import ModelDeclaration
 from lithair.errors import DamagedLog, LithairError, LockedByOther
 from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, REPLAYING, SERVING, Child
-from lithair.storage.event_log import EventLog, LogOptions, LogStamp
+from lithair.storage.event_log import Durability, EventLog, LogOptions, LogStamp
 from lithair.storage.files import OsFiles
 from lithair.transport.request_client import RequestClient
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import model_endpoint
+from lithair.wire.protocol import EPOCH_BYTES
 
 
 def run(child: Child) -> None:
@@ -29,13 +32,16 @@ def run(child: Child) -> None:
     settings = child.declaration.settings
     state = ModelState(model.handler, settings.max_take)
     event_log = _open(child, model, state)
-    server = RequestServer(new_epoch())
+    server = RequestServer(secrets.token_bytes(EPOCH_BYTES))
     server.bind(model_endpoint(child.run_dir, model.name))
     writer = LogWriter(event_log, settings.durability)
     loop = ModelLoop(child, state, event_log, server, writer, Limits(settings.max_list_bytes))
     if any(field.ref is not None for field in state.schema.fields):
         endpoints = {m.class_name: model_endpoint(child.run_dir, m.name) for m in declared.values()}
-        connect = lambda name: RequestClient(endpoints[name])
+
+        def connect(class_name: str) -> RequestClient:
+            return RequestClient(endpoints[class_name])
+
         loop.watch_references(References(connect, loop.resume, loop.refuse))
     writer.start()
     child.phase(SERVING)
@@ -49,7 +55,8 @@ def _open(child: Child, model: ModelDeclaration, state: ModelState) -> EventLog:
     """Open and replay the log; ends the process with a sentence where that can't be done."""
     schema = state.schema
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
-    options = LogOptions(durability=child.declaration.settings.durability)
+    durability = cast(Durability, child.declaration.settings.durability)  # checked by config
+    options = LogOptions(durability=durability)
     try:
         event_log = EventLog.open(
             OsFiles(), model.data_dir, stamp, options, time.time_ns() // 1_000_000
