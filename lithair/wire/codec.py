@@ -72,7 +72,8 @@ REFUSAL_LENGTH: Final = 3
 UNPACK_ERRORS: Final = (ValueError, TypeError, MemoryError, RecursionError, OverflowError)
 
 
-def encode_requests(requests: Sequence[Request], acknowledged: int = 0) -> bytes:
+def encode_requests(requests: Sequence[tuple[object, ...]], acknowledged: int = 0) -> bytes:
+    """Encode requests, `ReadRequest` and `WriteRequest` or plain tuples in their order."""
     return VERSION_BYTE + _pack((acknowledged, requests))
 
 

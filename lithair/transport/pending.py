@@ -1,0 +1,31 @@
+"""A request that waits for its answer.
+
+Law: `on_reply` is called at most once; None means that it was answered or cancelled.
+"""
+
+from collections.abc import Callable
+
+from lithair.wire.messages import Reply
+
+
+class Pending:
+    """One request as it stands on the wire, and what is known of its way."""
+
+    __slots__ = (
+        "deadline_ms", "deaths", "is_sent", "on_reply", "request", "request_id", "seen_ms", "size",
+        "verb",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: tuple[int, int, int, *tuple[object, ...]],
+        on_reply: Callable[[Reply], None],
+        size: int,
+    ) -> None:
+        self.request = request
+        self.request_id, self.verb, self.deadline_ms = request[:3]
+        self.on_reply: Callable[[Reply], None] | None = on_reply
+        self.size = size
+        self.is_sent = False  # to a process that had answered, in its present life
+        self.deaths = 0
+        self.seen_ms = 0  # when a tick first found it the oldest one
