@@ -8,6 +8,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from lithair.core.event import Event
 from lithair.errors import LithairError, StorageFull
@@ -65,7 +66,7 @@ class LogWriter:
                 if not self._try(self._tend):
                     return
                 continue
-            if events is None or not self._try(lambda batch=events: self._append(batch)):
+            if events is None or not self._try(partial(self._append, events)):
                 return
 
     def _timeout_s(self) -> float | None:

@@ -36,6 +36,7 @@ MESSAGES_PER_TURN = 256  # so that one turn stays short even when every client s
 COMMANDS_PER_PLAN = 4096  # a batch decides in some 20 ms at most; reads wait no longer than that
 SLICE_S = 0.001  # what a long read may take between two looks at the socket
 IDLE_MS = 250  # how often an idle loop looks at deadlines
+PARKED_MS = 20  # the same while writes wait for other models
 EVENTS_BYTES_MAX = 4 << 20  # of one answer to EVENTS; the caller asks on from the last seq it got
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class ModelLoop:
         """Turn until the process has to stop and everything taken on is answered."""
         child = self._child
         while True:
-            self._waiter.wait(0 if self._jobs or self._server.has_pending() else IDLE_MS)
+            self._waiter.wait(self._wait_ms())
             now_ms = monotonic_ms()
             if not child.stopping:
                 self._receive(now_ms)
@@ -96,6 +97,11 @@ class ModelLoop:
             child.pending = bool(self._pending) or self._writer.is_busy or bool(self._jobs)
             if child.stopping and not child.pending and not self._parked():
                 return
+
+    def _wait_ms(self) -> int:
+        if self._jobs or self._server.has_pending():
+            return 0
+        return PARKED_MS if self._parked() else IDLE_MS
 
     # Requests
 
