@@ -8,15 +8,16 @@ cross-origin requests, and no Server field that tells which version of what runs
 import asyncio
 from collections.abc import Callable
 
-from tornado.httputil import HTTPConnection, HTTPHeaders, RequestStartLine, ResponseStartLine
+from tornado.httputil import HTTPHeaders, RequestStartLine, ResponseStartLine
 
 from lithair.gateway.answers import Fields
+from lithair.gateway.contract import Connection
 
 
-class AnswerConnection(HTTPConnection):
+class AnswerConnection(Connection):
     """Passes an answer on to the transport's connection."""
 
-    def __init__(self, connection: HTTPConnection, fields: Fields) -> None:
+    def __init__(self, connection: Connection, fields: Fields) -> None:
         self._connection = connection
         self._fields = fields
         self._is_detached = False

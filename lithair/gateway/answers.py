@@ -1,4 +1,4 @@
-"""Answers: status lines, header fields and problem bodies, as every route of the gateway sends them.
+"""Answers: status lines, header fields and problem bodies, as every route sends them.
 
 Owns the shape of an answer. Law: an answer has one way out, `send`, and an error is always an
 `application/problem+json` object that names nothing of our insides.
@@ -82,7 +82,7 @@ def send(
     elif body:
         body = b""
     headers["Date"] = CLOCK.date()
-    connection.write_headers(_START_LINES[status], headers, None if is_head else body)
+    _ = connection.write_headers(_START_LINES[status], headers, None if is_head else body)
 
 
 def headers_of(*groups: Fields) -> HTTPHeaders:

@@ -1,15 +1,15 @@
 """Everything that is no model's: one tornado.web.Application.
 
-Owns the order in which the other paths are looked at: built-in pages and paths without
-regular expressions, then those with, then static files. Law: whatever matches nothing is a 404 problem.
+Owns the order in which the other paths are looked at: built-in pages and paths without regular
+expressions, then those with, then static files. Law: whatever matches nothing is a 404 problem.
 """
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPServerRequest
 from tornado.routing import PathMatches
 from tornado.web import Application, RequestHandler
 
@@ -31,6 +31,9 @@ from lithair.gateway.route_table import EVERY_METHOD, Found, NoMethod, Place, Ro
 from lithair.gateway.routes import allow
 from lithair.gateway.static_files import StaticHandler, StaticSite
 
+if TYPE_CHECKING:
+    from tornado.web import _HandlerDelegate  # what Application.find_handler is typed to give
+
 _log = logging.getLogger("lithair.http")
 
 
@@ -49,8 +52,19 @@ class Expression(msgspec.Struct, frozen=True):
     target: Target
 
 
+class EveryMethod(tuple[str, ...]):
+    """For SUPPORTED_METHODS: every method there is; Tornado only looks whether one is in it."""
+
+    __slots__ = ()
+
+    def __contains__(self, method: object) -> bool:
+        return True
+
+
 class NotFoundHandler(ProblemHandler):
     """Answers on paths that nothing answers on."""
+
+    SUPPORTED_METHODS = EveryMethod()
 
     def prepare(self) -> None:
         """Answer 404, whatever the method."""
@@ -59,6 +73,8 @@ class NotFoundHandler(ProblemHandler):
 
 class NoMethodHandler(ProblemHandler):
     """Answers on paths that have other methods: OPTIONS, and 405."""
+
+    SUPPORTED_METHODS = EveryMethod()
 
     def initialize(self, methods: frozenset[str]) -> None:
         """Take the methods that there are."""
@@ -97,7 +113,7 @@ class SiteApplication(Application):
         # The longest prefix is the most special one.
         self._statics = sorted(statics, key=lambda site: -len(site.prefix))
 
-    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> "_HandlerDelegate":
         """Find the handler of a request; called by Tornado, once per request."""
         method = request.method or ""
         found = self._table.find(method, request.path)
@@ -116,7 +132,7 @@ class SiteApplication(Application):
                 return self.get_handler_delegate(request, StaticHandler, {"file": file})
         return self.get_handler_delegate(request, NotFoundHandler)
 
-    def _delegate(self, request: HTTPServerRequest, found: Found[Target]) -> HTTPMessageDelegate:
+    def _delegate(self, request: HTTPServerRequest, found: Found[Target]) -> "_HandlerDelegate":
         target = found.handler
         if target.is_route:
             arguments = {**target.arguments, "segments": found.segments}

@@ -1,6 +1,6 @@
 """The contract between transports and the gateway: Tornado's, with its two unwritten parts.
 
-    transport --start_request--> ConnectionDelegate        once per request, before its head is there
+    transport --start_request--> ConnectionDelegate        for each request, before its head
     transport --headers_received, data_received, finish, on_connection_close--> RequestDelegate
     gateway   --write_headers, write, finish, set_close_callback--> Connection
 

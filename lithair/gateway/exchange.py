@@ -180,16 +180,17 @@ class Exchange(RequestDelegate):
             if self._received <= self._limit:
                 self._body.append(chunk)
             else:
-                self._refuse_body()
+                self._start_lingering(self._too_large())
         elif self.stage is Stage.DELEGATED:
             assert self._inner is not None
             if self._received <= self._limit:
                 return self._inner.data_received(chunk)
             if self._outer is not None and not self._outer.is_begun:
                 self._leave_application()
-                self._refuse_body()
+                self._start_lingering(self._too_large())
         elif self.stage is Stage.REFUSED and self._received > self._limit:
-            self._start_lingering()
+            assert self._prepared is not None
+            self._start_lingering(self._prepared)
         return None
 
     def finish(self) -> None:
@@ -229,7 +230,7 @@ class Exchange(RequestDelegate):
         if question.action.is_bulk:
             self._limit = self._site.limits.bulk
         if declared_length(headers) > self._limit:
-            self._refuse_body()
+            self._refuse(self._too_large())
             return
         refusal = model.refusal()
         if refusal is not None:
@@ -246,7 +247,7 @@ class Exchange(RequestDelegate):
         self.stage = Stage.ASKED
         self._connection.set_close_callback(self.on_connection_close)
         self._request_id = self._model.ask(
-            self._question, self._method, self._path, whole, self._replied
+            self._question, (self._method, self._path), whole, self._replied
         )
 
     def _replied(self, reply: Reply) -> None:
@@ -254,14 +255,13 @@ class Exchange(RequestDelegate):
             return
         assert self._model is not None
         assert self._question is not None
-        model = self._model
-        if reply.seq > model.seq:
-            model.seq = reply.seq
         if is_not_modified(self._question, reply):
             reply = reply._replace(status=304, body=b"")
-        # Refusals that were made on this side of the wire know no seq.
-        seq = reply.seq or model.seq
-        headers = answer_headers(self._question, reply, seq, model.location_prefix)
+        headers = answer_headers(self._question, reply, self._model.location_prefix)
+        if reply.status == 503:
+            headers["Retry-After"] = str(self._model.retry_after_s)
+        if reply.seq or self._model.seq != UNKNOWN_SEQ:
+            headers["Lithair-Seq"] = str(reply.seq)
         self._send(reply.status, headers, reply.body)
         self._finish()
 
@@ -276,22 +276,15 @@ class Exchange(RequestDelegate):
             self._send_prepared(prepared, _CLOSE)
             self._finish()
         elif declared_length(self._headers) > self._limit:
-            self._start_lingering()
+            self._start_lingering(prepared)
 
-    def _refuse_body(self) -> None:
+    def _too_large(self) -> Prepared:
         self._body = []
-        sentence = f"The body is over the limit of {self._limit} bytes"
-        prepared = Problem(413, sentence).prepared()
-        if self.stage is Stage.HEAD:
-            self._refuse(prepared)
-        else:
-            self._prepared = prepared
-            self._start_lingering()
+        return Problem(413, f"The body is over the limit of {self._limit} bytes").prepared()
 
-    def _start_lingering(self) -> None:
-        assert self._prepared is not None
+    def _start_lingering(self, prepared: Prepared) -> None:
         self.stage = Stage.LINGERING
-        self._send_prepared(self._prepared)
+        self._send_prepared(prepared)
         self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._finish)
 
     # Everything that is no model's.
@@ -308,7 +301,7 @@ class Exchange(RequestDelegate):
         waiting = self._inner.headers_received(start_line._replace(path=target), self._headers)
         if declared_length(self._headers) > self._limit and not self._outer.is_begun:
             self._leave_application()
-            self._refuse_body()
+            self._refuse(self._too_large())
         return waiting
 
     def _leave_application(self) -> None:
@@ -317,7 +310,6 @@ class Exchange(RequestDelegate):
         self._outer.detach_answer()
         self._inner.on_connection_close()
         self._inner = None
-        self.stage = Stage.HEAD
 
     # The way out.
 

@@ -14,13 +14,20 @@ from lithair.gateway.answers import Problem
 
 HEAD_BYTES_MAX: Final = 64 << 10
 HEAD_FIELDS_MAX: Final = 100
-HEAD_TIME_MAX_S: Final = 10.0  # a head fits into a few packets; who needs longer holds a slot
-BODY_GRACE_S: Final = 10.0  # a body may stall this long
-BODY_BYTES_PER_S_MIN: Final = 1024  # slower than this over the grace time is an attack or a ruin
-IDLE_TIME_MAX_S: Final = 75.0  # what browsers and proxies expect of keep-alive
-SWEEP_INTERVAL_S: Final = 1.0  # how exactly the times above are kept
-
+BODY_BYTES_PER_S_MIN: Final = 1024  # slower than this for a while is an attack or a ruin
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]*)(:[0-9]*)?")
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long a peer is waited for."""
+
+    head_s: float = 10.0  # a head fits into a few packets; who needs longer only holds a place
+    body_s: float = 10.0  # a body may stall this long; over each such time its speed is looked at
+    idle_s: float = 75.0  # what browsers and proxies expect of keep-alive
+    sweep_s: float = 1.0  # how exactly the times above are kept
+
+
+PATIENCE: Final = Patience()
 
 
 class BodyLimits(msgspec.Struct, frozen=True):

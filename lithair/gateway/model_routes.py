@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tornado.httputil import HTTPHeaders
 
-from lithair.gateway.answers import JSON, PROBLEM_JSON, RETRY_AFTER_S, Prepared, Problem
+from lithair.gateway.answers import JSON, PROBLEM_JSON, Prepared, Problem
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.preconditions import (
     PreconditionError,
@@ -21,14 +21,12 @@ from lithair.gateway.preconditions import (
 )
 from lithair.gateway.routes import ACTIONS, ALLOW, Action, Route, Shape
 from lithair.gateway.targets import decode_query
-from lithair.wire.messages import Reply
+from lithair.wire.messages import IfMatch, Reply
 
 MERGE_PATCH_JSON: Final = "application/merge-patch+json"  # RFC 7396's own name, for PATCH
 
 # An answer may be kept, but is asked about again before it is used: an item can change at any time.
 CACHE_CONTROL: Final = "no-cache"
-
-IfMatch = bool | list[int] | None
 
 
 class Question(NamedTuple):
@@ -77,7 +75,7 @@ def _plan_write(action: Action, key: str, method: str, headers: HTTPHeaders) -> 
     if key:
         if_match = parse_if_match(headers.get("If-Match"))
         if parse_write_if_none_match(headers.get("If-None-Match")):
-            if_match = []  # it must not exist, and what is written to here always does
+            if_match = ()  # it must not exist, and what is written to here always does
     if action.takes_body and has_body(headers):
         check_content_type(headers, method)
     return Question(action, key, [], if_match, idempotency_key, None)
@@ -138,8 +136,6 @@ def answer_headers(question: Question, reply: Reply, location_prefix: str) -> HT
     if status >= 400:
         headers["Content-Type"] = PROBLEM_JSON
         headers["Cache-Control"] = "no-store"
-        if status == 503:
-            headers["Retry-After"] = str(RETRY_AFTER_S)
     else:
         if status != 204:
             headers["Content-Type"] = JSON
@@ -148,5 +144,4 @@ def answer_headers(question: Question, reply: Reply, location_prefix: str) -> HT
             headers["Etag"] = f'"{reply.item_seq}"'
             if status == 201:
                 headers["Location"] = location_prefix + quote(reply.key, safe="")
-    headers["Lithair-Seq"] = str(reply.seq)
     return headers

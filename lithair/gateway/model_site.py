@@ -4,7 +4,99 @@ Law: a question is answered exactly once, by the process or by the link in its p
 model is known to have failed, nothing is asked at all.
 """
 
+import itertools
+import secrets
+from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
+
+from lithair.gateway.answers import (
+    RETRY_AFTER_FAILED_S,
+    RETRY_AFTER_S,
+    Prepared,
+    Problem,
+)
+from lithair.gateway.model_routes import Question
+from lithair.gateway.preconditions import idempotency_hashes
+from lithair.phase import FAILED, STARTING
+from lithair.transport.loop_driver import LoopDriver
+from lithair.transport.sockets import monotonic_ms
+from lithair.wire.messages import Reply, Write
+from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, Verb
 
 UNKNOWN_SEQ: Final = -1
-PUBLIC: Final = "public"  # HTTP without roles
+
+# A command's id is this process's own random half and a number: no other write ever has it.
+_OWN_HALF: Final = secrets.token_bytes(COMMAND_ID_BYTES // 2)
+_next_number = itertools.count(1).__next__
+
+
+class ModelSite:
+    """One model of this site."""
+
+    __slots__ = ("_link", "_timeout_ms", "location_prefix", "name", "path", "phase")
+
+    def __init__(self, name: str, path: str, link: LoopDriver, timeout_s: float) -> None:
+        self.name = name
+        self.path = path
+        self.location_prefix = quote(path) + "/"
+        self.phase = STARTING
+        self._link = link
+        self._timeout_ms = max(1, int(timeout_s * 1000))
+
+    @property
+    def seq(self) -> int:
+        """The highest seq heard of; UNKNOWN_SEQ before anything was heard."""
+        client = self._link.client
+        return client.seq if client.epoch else UNKNOWN_SEQ
+
+    @property
+    def retry_after_s(self) -> int:
+        """How soon asking again is worth it, when it is refused now."""
+        return RETRY_AFTER_FAILED_S if self.phase == FAILED else RETRY_AFTER_S
+
+    def refusal(self) -> Prepared | None:
+        """Give the answer to every question while the model has failed."""
+        if self.phase != FAILED:
+            return None
+        fields = (("Retry-After", str(self.retry_after_s)),)
+        return Problem(503, self._failure(), fields).prepared()
+
+    def enter(self, phase: str) -> None:
+        """Take what the supervisor says; what waits for a model that failed is refused at once."""
+        if phase == FAILED != self.phase:
+            self.phase = phase
+            self._link.refuse_all(503, self._failure())
+        self.phase = phase
+
+    def ask(
+        self,
+        question: Question,
+        identity: tuple[str, str],
+        body: bytes,
+        on_reply: Callable[[Reply], None],
+    ) -> int:
+        """Ask the model's process; `identity` (method and path) is part of what a key is for.
+
+        The answer may come before this returns, when it is a refusal.
+        """
+        verb = question.action.verb
+        deadline_ms = monotonic_ms() + self._timeout_ms
+        if verb < FIRST_WRITE:
+            argument = None if verb is Verb.RANDOM else question.key or question.pairs
+            return self._link.ask_read(verb, deadline_ms, PUBLIC, argument, on_reply)
+        write = Write(
+            _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big"),
+            question.key,
+            body,
+            question.if_match,
+            idempotency_hashes(question.idempotency_key, *identity, body),
+        )
+        return self._link.ask_write(verb, deadline_ms, PUBLIC, write, on_reply)
+
+    def cancel(self, request_id: int) -> None:
+        """Nobody waits for the answer any more."""
+        self._link.cancel(request_id)
+
+    def _failure(self) -> str:
+        return f"{self.name} has failed and is not served for now"

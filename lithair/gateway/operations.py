@@ -66,7 +66,7 @@ class OperationsHandler(ProblemHandler):
         """Answer GET."""
         self.set_header("Content-Type", JSON)
         self.set_header("Cache-Control", "no-store")
-        self.finish(_encode(self.page()))
+        _ = self.finish(_encode(self.page()))
 
     head = get
 

@@ -13,6 +13,8 @@ import re
 from hashlib import blake2b
 from typing import Final
 
+from lithair.wire.messages import IfMatch
+
 IDEMPOTENCY_KEY_LENGTH_MAX: Final = 255  # what a UUID, a ULID or a hash needs, several times over
 HASH_BYTES: Final = 16  # 100,000 remembered keys: a chance collision is out of the question
 
@@ -39,14 +41,14 @@ def parse_tags(name: str, value: str) -> list[tuple[bool, str]]:
     return tags
 
 
-def parse_if_match(value: str | None) -> bool | list[int] | None:
+def parse_if_match(value: str | None) -> IfMatch:
     """Read If-Match: None when absent, True for `*`, else the seqs; a weak tag never matches."""
     if value is None:
         return None
     if value.strip() == "*":
         return True
     tags = parse_tags("If-Match", value)
-    return [int(tag) for weak, tag in tags if not weak and _is_seq(tag)]
+    return tuple(int(tag) for weak, tag in tags if not weak and _is_seq(tag))
 
 
 def parse_write_if_none_match(value: str | None) -> bool:
@@ -67,7 +69,7 @@ def is_unchanged(value: str, item_seq: int) -> bool:
 
 
 def _is_seq(tag: str) -> bool:
-    return tag.isascii() and tag.isdecimal() and len(tag) <= 20 and tag[0] != "0"
+    return tag.isascii() and tag.isdecimal() and len(tag) < 19 and tag[0] != "0"
 
 
 def check_idempotency_key(key: str | None) -> None:

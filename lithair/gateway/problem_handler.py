@@ -37,7 +37,7 @@ def write_problem(
     handler.set_header("Cache-Control", "no-store")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         handler.set_header("Retry-After", str(RETRY_AFTER_S))
-    handler.finish(problem_body(status, sentence, errors))
+    _ = handler.finish(problem_body(status, sentence, errors))
 
 
 def methods_of(handler: type[RequestHandler]) -> frozenset[str]:
@@ -57,7 +57,7 @@ def write_allowed(handler: RequestHandler, methods: frozenset[str]) -> None:
     handler.set_status(204)
     for name, value in fields:
         handler.set_header(name, value)
-    handler.finish()
+    _ = handler.finish()
 
 
 class ProblemHandler(RequestHandler):

@@ -55,7 +55,7 @@ class RouteHandler(ProblemHandler):
             write_problem(self, error.status, str(error), error.errors)
         except HTTPError:
             raise
-        except Exception:  # the loop of this process: a user's mistake must not end it
+        except Exception:  # noqa: BLE001 - this process's loop: a user's mistake must not end it
             if patience.expired():
                 write_problem(self, 504, "The route did not answer in time")
             else:
@@ -88,7 +88,7 @@ class RouteHandler(ProblemHandler):
         for name, value in answer.headers:
             if name.lower() not in _FRAMING:
                 self.add_header(name, value)
-        self.finish(None if answer.status in WITHOUT_BODY else answer.body)
+        _ = self.finish(None if answer.status in WITHOUT_BODY else answer.body)
 
     def _fail(self) -> None:
         given = self.request.headers.get(REQUEST_ID, "")

@@ -25,7 +25,28 @@ PAGE_CACHE: Final = "no-cache"
 ASSET_CACHE: Final = "public, max-age=3600"
 BYTES_MAX: Final = 512 << 20  # of one directory, in every gateway; more belongs to a file server
 
-_TEXTUAL: Final = ("application/javascript", "application/json", "application/xml", "image/svg+xml")
+# Python's own table, not the machine's: the same answer everywhere; and what it lacks or has old.
+_TYPES: Final = mimetypes.MimeTypes(filenames=())
+for _type, _ending in (
+    ("text/javascript", ".js"),
+    ("text/javascript", ".mjs"),
+    ("application/wasm", ".wasm"),
+    ("application/manifest+json", ".webmanifest"),
+    ("application/json", ".map"),
+    ("text/markdown", ".md"),
+    ("font/woff2", ".woff2"),
+    ("font/woff", ".woff"),
+    ("image/webp", ".webp"),
+    ("image/avif", ".avif"),
+):
+    _TYPES.add_type(_type, _ending)
+
+_TEXTUAL: Final = (
+    "application/json",
+    "application/manifest+json",
+    "application/xml",
+    "image/svg+xml",
+)
 
 
 class StaticFile(msgspec.Struct, frozen=True):
@@ -70,7 +91,7 @@ def read_site(prefix: str, directory: str) -> StaticSite:
 
 
 def _static_file(name: str, content: bytes, modified_s: float) -> StaticFile:
-    guessed, encoding = mimetypes.guess_type(name)
+    guessed, encoding = _TYPES.guess_type(name)
     content_type = guessed if guessed and encoding is None else "application/octet-stream"
     if content_type.startswith("text/") or content_type in _TEXTUAL:
         content_type += "; charset=utf-8"
@@ -106,8 +127,8 @@ class StaticHandler(ProblemHandler):
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")
-            self.finish()
+            _ = self.finish()
         else:
-            self.finish(file.content)
+            _ = self.finish(file.content)
 
     head = get

@@ -39,11 +39,9 @@ from lithair.gateway.answers import Problem, raw_answer
 from lithair.gateway.contract import Connection, ConnectionDelegate, RequestDelegate
 from lithair.gateway.limits import (
     BODY_BYTES_PER_S_MIN,
-    BODY_GRACE_S,
     HEAD_BYTES_MAX,
     HEAD_FIELDS_MAX,
-    HEAD_TIME_MAX_S,
-    IDLE_TIME_MAX_S,
+    Patience,
 )
 
 HEAD_BYTES_READ_MAX: Final = 128 << 10  # beyond it Tornado closes; up to it we can say why
@@ -68,6 +66,7 @@ class Watch(HTTPMessageDelegate):
 
     __slots__ = (
         "_loop",
+        "_patience",
         "_received",
         "_received_at_mark",
         "_request",
@@ -77,8 +76,9 @@ class Watch(HTTPMessageDelegate):
         "stream",
     )
 
-    def __init__(self, loop: AbstractEventLoop, stream: IOStream) -> None:
+    def __init__(self, loop: AbstractEventLoop, stream: IOStream, patience: Patience) -> None:
         self._loop = loop
+        self._patience = patience
         self.stream = stream
         self.is_head_due = True  # of a new connection, or once its first bytes were seen
         self.stage = Stage.WAITING
@@ -131,7 +131,7 @@ class Watch(HTTPMessageDelegate):
         waited_s = now - self.mark
         if self.stage is Stage.WAITING:
             self._sweep_head(now, waited_s)
-        elif self.stage is Stage.READING and waited_s >= BODY_GRACE_S:
+        elif self.stage is Stage.READING and waited_s >= self._patience.body_s:
             arrived = self._received - self._received_at_mark
             if arrived < BODY_BYTES_PER_S_MIN * waited_s:
                 self._give_up("The body came too slowly")
@@ -140,12 +140,12 @@ class Watch(HTTPMessageDelegate):
 
     def _sweep_head(self, now: float, waited_s: float) -> None:
         if self.is_head_due:
-            if waited_s > HEAD_TIME_MAX_S:
+            if waited_s > self._patience.head_s:
                 self._give_up("The request's head came too slowly")
         elif not self.is_idle():
             self.is_head_due = True
             self.mark = now
-        elif waited_s > IDLE_TIME_MAX_S:
+        elif waited_s > self._patience.idle_s:
             self.stream.close()
 
     def is_idle(self) -> bool:
@@ -159,7 +159,7 @@ class Watch(HTTPMessageDelegate):
             return
         if self.stage is Stage.WAITING and buffered_bytes(self.stream) > 0:
             # Tornado's connection can't answer before it has read a head; its stream can.
-            self.stream.write(raw_answer(problem.prepared()))
+            _ = self.stream.write(raw_answer(problem.prepared()))
         self.stream.close()
 
 
@@ -207,13 +207,14 @@ class TornadoTransport(HTTPServerConnectionDelegate):
         loop: AbstractEventLoop,
         delegate: ConnectionDelegate,
         connections_max: int,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | None,
+        patience: Patience,
     ) -> None:
         self._loop = loop
+        self._patience = patience
         self._delegate = delegate
         self._connections_max = connections_max
         self._watches: dict[object, Watch] = {}
-        self._is_stopping = False
         self._server = _Server(
             self,
             ssl_options=tls,
@@ -237,14 +238,14 @@ class TornadoTransport(HTTPServerConnectionDelegate):
         watch = self._watches.get(server_conn)
         if watch is None:
             assert isinstance(server_conn, HTTP1ServerConnection)
-            watch = self._watches[server_conn] = Watch(self._loop, server_conn.stream)
+            watch = self._watches[server_conn] = Watch(
+                self._loop, server_conn.stream, self._patience
+            )
             if len(self._watches) > self._connections_max:
                 _log.warning("%d connections: closing a new one", len(self._watches))
                 server_conn.stream.close()
         # Only the abstract class lacks set_close_callback; every connection of Tornado's has it.
         watch.begin(self._delegate.start_request(server_conn, cast("Connection", request_conn)))
-        if self._is_stopping and watch.is_idle():
-            watch.stream.close()
         return watch
 
     def on_close(self, server_conn: object) -> None:
@@ -264,9 +265,12 @@ class TornadoTransport(HTTPServerConnectionDelegate):
 
     def stop_accepting(self) -> None:
         """Accept nothing new, close idle connections, and say so on the others' next answers."""
-        self._is_stopping = True
         self._server.stop()
         self._server.conn_params.no_keep_alive = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that are between requests."""
         for watch in list(self._watches.values()):
             if watch.is_idle():
                 watch.stream.close()

@@ -1,0 +1,75 @@
+"""The ways to the models' processes, and what the supervisor says of them.
+
+Owns one link per model, shared by all requests of this gateway. Law: what the supervisor said last
+holds until it says something else.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from lithair.declaration import Declaration
+from lithair.gateway.model_site import ModelSite
+from lithair.model import Model
+from lithair.transport.control_asker import LoopControl
+from lithair.transport.loop_driver import LoopDriver
+from lithair.transport.sockets import model_endpoint
+
+if TYPE_CHECKING:
+    from lithair.client.aio import AsyncHandle
+
+LOOK_INTERVAL_S: Final = 0.25  # how late a gateway may learn that a model has failed
+ANSWER_TIME_S: Final = 1.0  # the supervisor answers at once; past this it is gone
+
+
+class Links:
+    """Every model of a declaration, by its path."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, declaration: Declaration, run_dir: str
+    ) -> None:
+        timeout_s = declaration.settings.timeout_s
+        self._drivers: list[LoopDriver] = []
+        self._by_name: dict[str, ModelSite] = {}
+        for model in declaration.models:
+            driver = LoopDriver(loop, model_endpoint(run_dir, model.name))
+            self._drivers.append(driver)
+            self._by_name[model.name] = ModelSite(model.name, model.path, driver, timeout_s)
+        self.models = {model.path: model for model in self._by_name.values()}
+        self._control = LoopControl(run_dir)
+        self._looking = loop.create_task(self._look()) if self.models else None
+
+    def phase(self, name: str) -> str:
+        """Tell what a model is doing."""
+        return self._by_name[name].phase
+
+    def handle(self, model: type[Model]) -> "AsyncHandle[Any]":
+        """Give a handle for a user's route; it reads and writes ungated."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close every link; what still waits is answered 503."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+        for driver in self._drivers:
+            driver.close()
+
+    async def _look(self) -> None:
+        while True:
+            answer = await self._control.ask({"ask": "where"}, ANSWER_TIME_S)
+            if answer is not None:  # else nothing new is known; its death ends this process
+                self._take(answer)
+            await asyncio.sleep(LOOK_INTERVAL_S)
+
+    def _take(self, answer: dict[str, object]) -> None:
+        models = answer.get("models")
+        if not isinstance(models, list | tuple):
+            return
+        for entry in cast("list[object]", models):
+            if not isinstance(entry, dict):
+                continue
+            said = cast("dict[str, object]", entry)
+            site = self._by_name.get(str(said.get("name")))
+            phase = said.get("phase")
+            if site is not None and isinstance(phase, str):
+                site.enter(phase)

@@ -1,0 +1,130 @@
+"""A gateway: the process that speaks HTTP.
+
+Owns its event loop, from the first connection to the last answer. Law of stopping: accept nothing
+new, finish what is in flight within 10 s, then close everything and end.
+"""
+
+import asyncio
+import logging
+import resource
+import socket
+import ssl
+from typing import Final
+
+from lithair.gateway.application import make_application
+from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.exchange import Site
+from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
+from lithair.gateway.links import Links
+from lithair.gateway.operations import Operations
+from lithair.gateway.static_files import StaticSite, read_site
+from lithair.gateway.tls import server_context
+from lithair.gateway.tornado_transport import TornadoTransport
+from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
+
+DRAIN_S: Final = 10.0  # the supervisor kills soon after
+DRAIN_LOOK_S: Final = 0.02
+# Logs, sockets to models, libraries: what else has a descriptor beside the connections.
+DESCRIPTORS_RESERVED: Final = 128
+DESCRIPTORS_WANTED: Final = 65_536  # a connection takes some 10 KiB here, so memory ends first
+
+_log = logging.getLogger("lithair.http")
+
+
+def run(child: Child, patience: Patience = PATIENCE) -> None:
+    """Serve HTTP until the child is told to stop."""
+    try:
+        import uvloop
+    except ImportError:  # where uvloop has no wheels; slower, otherwise the same
+        asyncio.run(serve(child, patience))
+    else:
+        uvloop.run(serve(child, patience))
+
+
+async def serve(child: Child, patience: Patience) -> None:
+    """Serve on the running loop until the child is told to stop."""
+    loop = asyncio.get_running_loop()
+    settings = child.declaration.settings
+    tls = _tls_context(child)
+    statics = _static_sites(child)
+    links = Links(loop, child.declaration, child.run_dir)
+    cross_origin = CrossOrigin(settings.cors_origins)
+    operations = Operations({m.name: m.path for m in child.declaration.models}, links.phase)
+    site = Site(
+        links.models,
+        make_application(child.declaration, operations, cross_origin, links.handle, statics),
+        cross_origin,
+        BodyLimits(settings.body_bytes_single, settings.body_bytes_bulk),
+    )
+    transport = TornadoTransport(loop, site, connections_max(), tls, patience)
+    transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
+    stopping = asyncio.Event()
+    loop.add_reader(child.stop_fd, stopping.set)
+    child.phase(SERVING)
+    try:
+        await _sweep_until(stopping, transport, child, patience.sweep_s)
+        loop.remove_reader(child.stop_fd)
+        child.phase(STOPPING)
+        await _drain(loop, transport)
+    finally:
+        transport.close()
+        await links.close()
+
+
+async def _sweep_until(
+    stopping: asyncio.Event, transport: TornadoTransport, child: Child, interval_s: float
+) -> None:
+    # A loop that hangs (a user's route that blocks) does no work that it could count.
+    child.pending = True
+    while not stopping.is_set():
+        try:
+            async with asyncio.timeout(interval_s):
+                await stopping.wait()
+        except TimeoutError:
+            transport.sweep()
+            child.progress += 1
+
+
+async def _drain(loop: asyncio.AbstractEventLoop, transport: TornadoTransport) -> None:
+    transport.stop_accepting()
+    deadline_s = loop.time() + DRAIN_S
+    while transport.connections and loop.time() < deadline_s:
+        await asyncio.sleep(DRAIN_LOOK_S)
+        transport.close_idle()
+    if transport.connections:
+        _log.warning("stopped with %d connections unfinished", transport.connections)
+
+
+def connections_max() -> int:
+    """Raise the limit of open files as far as it goes, and give what it leaves to connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft == resource.RLIM_INFINITY:
+        soft = DESCRIPTORS_WANTED
+    return max(soft - DESCRIPTORS_RESERVED, soft // 2)
+
+
+def _tls_context(child: Child) -> ssl.SSLContext | None:
+    settings = child.declaration.settings
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    try:
+        return server_context(settings.tls_cert, settings.tls_key)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        child.fail(
+            f"TLS with {settings.tls_cert} and {settings.tls_key} can't be used: {error}",
+            EXIT_MISUSE,
+        )
+
+
+def _static_sites(child: Child) -> list[StaticSite]:
+    sites: list[StaticSite] = []
+    for static in child.declaration.statics:
+        try:
+            sites.append(read_site(static.path, static.directory))
+        except OSError as error:
+            child.fail(f"the files of {static.directory} can't be served: {error}", EXIT_FAILED)
+    return sites
