@@ -19,6 +19,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any, Generic, TypeVar, cast
 
+from lithair.storage import places
+
 T = TypeVar("T")
 
 MAIN_MODULES = frozenset(("__main__", "__mp_main__"))
@@ -174,7 +176,10 @@ def _reason(value: object, error: Exception) -> str:
 
 def _main_can_be_found() -> bool:
     main = sys.modules["__main__"]
-    return getattr(main, "__spec__", None) is not None or hasattr(main, "__file__")
+    if getattr(main, "__spec__", None) is not None:
+        return True
+    file = getattr(main, "__file__", None)  # "<stdin>" when it is read from there
+    return isinstance(file, str) and places.is_file(file)
 
 
 def _is_installed(name: str, file: str) -> bool:

@@ -1,6 +1,6 @@
 """An application in a module: what the tests of the builder declare."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tornado.web import RequestHandler
 
@@ -35,7 +35,9 @@ class Unready(ModelHandler[Email]):
 
 
 class Slow(ModelHandler[Email]):
-    async def before_create(self, item: Any) -> Any:
+    async def before_create(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, item: Email
+    ) -> Email:
         return item
 
 
