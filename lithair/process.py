@@ -12,7 +12,7 @@ The fields are read by a heartbeat thread every half second; only the process it
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from lithair.phase import REPLAYING, SERVING, STARTING, STOPPING, SYNCING
@@ -56,7 +56,8 @@ class Child:
     """A supervised process, seen from inside.
 
     `stop_fd` becomes readable when the process has to stop, and stays so: poll it, never read it.
-    `pending` says that work waits; `progress` is counted up as work is done.
+    `pending` says that work waits; `progress` is counted up as work is done. `on_leave`, if set, is
+    called in the main thread, wherever that is, when the process has to stop.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Child:
         self.detail = ""
         self.stopping = False
         self.stop_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.on_leave: Callable[[], None] | None = None
         self._reporter = reporter
 
     def phase(self, phase: str, detail: str = "") -> None:

@@ -3,7 +3,7 @@
 Owns both ends. Law: a message is one SEQPACKET datagram; no end ever waits for the other. A closed
 channel is a sign of its own: the other process is gone.
 
-    child -> supervisor := Beat | GaveUp | Erred | Ready | Over      msgpack, tagged by "is"
+    child -> supervisor := Beat | GaveUp | Erred | Signalled | Ready | Over    msgpack, tagged
     supervisor -> child := AskedToStop
 """
 
@@ -40,6 +40,10 @@ class Erred(msgspec.Struct, tag_field="is", tag="erred", frozen=True):
     traceback: str
 
 
+class Signalled(msgspec.Struct, tag_field="is", tag="signalled", frozen=True):
+    """The child got a SIGTERM that is not ours; whether it stops is the supervisor's decision."""
+
+
 class Ready(msgspec.Struct, tag_field="is", tag="ready", frozen=True):
     """From a supervisor in the background: everything is replayed or has failed, and listens."""
 
@@ -59,7 +63,7 @@ class AskedToStop(msgspec.Struct, tag_field="is", tag="stop", frozen=True):
     """Stop in order."""
 
 
-Message = Beat | GaveUp | Erred | Ready | Over | AskedToStop
+Message = Beat | GaveUp | Erred | Signalled | Ready | Over | AskedToStop
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

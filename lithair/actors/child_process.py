@@ -17,7 +17,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from types import FrameType
 from typing import Final, cast
 
 import msgspec
@@ -127,11 +126,7 @@ def _run(spec: ChildSpec, heartbeat: Heartbeat) -> None:
     app.RUN_DIR = spec.run_dir
     declaration = unpack(read_memory_file(spec.declaration_fd))
     child = Child(spec.kind, spec.name, declaration, spec.run_dir, spec.listen_fds, heartbeat)
-
-    def on_sigterm(_number: int, _frame: FrameType | None) -> None:
-        child.stop()
-
-    signal.signal(signal.SIGTERM, on_sigterm)
+    signal.signal(signal.SIGTERM, heartbeat.on_sigterm)
     heartbeat.watch(child)
     entry = importlib.import_module(spec.entry)
     run = cast("Callable[[Child], None]", entry.run)  # the one thing every entry point has

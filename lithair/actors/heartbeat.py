@@ -9,9 +9,18 @@ import os
 import select
 import signal
 import threading
+from types import FrameType
 from typing import Final
 
-from lithair.actors.channel import SENTENCE_MAX, AskedToStop, Beat, Channel, Erred, GaveUp
+from lithair.actors.channel import (
+    SENTENCE_MAX,
+    AskedToStop,
+    Beat,
+    Channel,
+    Erred,
+    GaveUp,
+    Signalled,
+)
 from lithair.phase import STARTING
 from lithair.process import EXIT_FAILED, Child
 
@@ -48,6 +57,18 @@ class Heartbeat:
 
     def erred(self, sentence: str, traceback: str) -> None:
         self._channel.send(Erred(sentence[:SENTENCE_MAX], traceback[-SENTENCE_MAX:]))
+
+    def on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a SIGTERM: our own wakes the main thread; any other is passed up.
+
+        A service manager may signal the whole family at once. The models must not stop before the
+        gateways have drained, so a child that is signalled from outside asks its supervisor.
+        """
+        child = self._child
+        if child is None or not child.stopping:
+            self._channel.send(Signalled())
+        elif child.on_leave is not None:
+            child.on_leave()
 
     def _beat(self) -> None:
         child = self._child

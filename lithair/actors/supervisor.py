@@ -23,7 +23,7 @@ from setproctitle import setproctitle
 
 from lithair import logs
 from lithair.actors.announcement import Announcement
-from lithair.actors.channel import Beat, Erred, GaveUp
+from lithair.actors.channel import Beat, Erred, GaveUp, Signalled
 from lithair.actors.child_process import ChildSpec
 from lithair.actors.control import Control
 from lithair.actors.listening_sockets import ListeningSockets, url_of
@@ -147,6 +147,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         wait_s = self._supervision.next_ms(now_ms(), TICK_MS) / 1000
+        if self._control_socket.has_pending():  # its descriptor is edge-triggered
+            wait_s = 0.0
         for key, _events in self._selector.select(wait_s):
             key.data()
         for peer, request in self._control_socket.receive():
@@ -215,6 +217,8 @@ class Supervisor:
                     process.gave_up(sentence, exit_status)
                 case Erred(sentence, _traceback):
                     process.erred(sentence)
+                case Signalled():
+                    process.signalled(now_ms())
                 case _:
                     log.warning("%s: said what only others say: %r", process.title, message)
         if child.channel.is_closed:  # its end comes by the pid descriptor

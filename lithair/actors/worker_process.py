@@ -8,10 +8,8 @@ Asked to stop, the function is left by SystemExit, so that its `with` and `final
 
 import logging
 import select
-import signal
 import time
 from collections.abc import Callable
-from types import FrameType
 from typing import Final
 
 from lithair.client import connect
@@ -27,8 +25,7 @@ log = logging.getLogger(__name__)
 def run(child: Child) -> None:
     """Be the worker that `child` names."""
     worker = _declaration_of(child)
-    leave = _Leaving(child)
-    signal.signal(signal.SIGTERM, leave.on_signal)
+    child.on_leave = _Leaving().leave
     if child.stopping:
         return
     func = worker.func
@@ -43,12 +40,10 @@ def run(child: Child) -> None:
 class _Leaving:
     """Leaves the user's function when the process has to stop, once."""
 
-    def __init__(self, child: Child) -> None:
-        self._child = child
+    def __init__(self) -> None:
         self._has_left = False
 
-    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._child.stop()
+    def leave(self) -> None:
         if not self._has_left:
             self._has_left = True
             raise SystemExit(EXIT_DONE)

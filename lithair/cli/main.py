@@ -1,7 +1,7 @@
 """The `lithair` command: its group, and what its exit statuses mean.
 
-Owns the table of commands and the one from errors to exit statuses. Law: data to stdout, all else to
-stderr; an error is a sentence, not a traceback, unless it is the user's own code that fails.
+Owns the table of commands and the one from errors to exit statuses. Law: data to stdout, all else
+to stderr; an error is a sentence, no traceback, unless it is the user's own code that fails.
 
     0 done, 1 failed, 2 misuse, 3 damage found, 4 server not reachable, 5 locked by another process
 """
@@ -31,7 +31,6 @@ EXIT_STATUSES: Final[tuple[tuple[type[LithairError], int], ...]] = (
     (DamagedLog, EXIT_DAMAGED),
     (NotReachable, EXIT_UNREACHABLE),
     (LockedByOther, EXIT_LOCKED),
-    (LithairError, EXIT_FAILED),
 )
 
 
@@ -75,5 +74,8 @@ def main() -> None:
 
 
 def status_of(error: LithairError) -> int:
-    """The exit status that tells scripts what kind of error it was."""
-    return next(status for kind, status in EXIT_STATUSES if isinstance(error, kind))
+    """The exit status that tells scripts what kind of error it was; 1 for any other."""
+    for kind, status in EXIT_STATUSES:
+        if isinstance(error, kind):
+            return status
+    return EXIT_FAILED

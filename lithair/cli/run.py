@@ -16,13 +16,11 @@ from lithair.config import SETTINGS, option_of
     " in upper case behind LT_."
 )
 @click.argument("target")
-@click.pass_context
-def run(context: click.Context, target: str, **options: str | None) -> int:
+def run(target: str, **options: str | None) -> int:
     """Run the application TARGET: app.py, or module:app, until SIGTERM or Ctrl-C."""
     from lithair.actors import supervisor
     from lithair.cli.target import load
 
-    del context
     command_line = {name: text for name, text in options.items() if text is not None}
     declaration = load(target).declaration(os.environ, command_line)
     return supervisor.run(declaration)

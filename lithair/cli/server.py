@@ -13,6 +13,7 @@ import click
 from lithair.config import Settings
 from lithair.errors import LithairError
 from lithair.transport.control_socket import ControlClient
+from lithair.wire.protocol import WireError
 
 ANSWER_MAX_S: Final = 5.0  # the supervisor answers at once; longer, and it hangs
 
@@ -38,8 +39,11 @@ def ask(run_dir: str | None, request: Mapping[str, object]) -> Mapping[str, obje
     """Ask the supervisor; NotReachable when there is no answer, LithairError with its refusal."""
     place = run_dir or os.environ.get("LT_RUN_DIR") or Settings().run_dir
     place = os.path.abspath(place)
-    with ControlClient(place) as client:
-        reply = client.ask(request, ANSWER_MAX_S)
+    try:
+        with ControlClient(place) as client:
+            reply = client.ask(request, ANSWER_MAX_S)
+    except WireError as error:
+        raise LithairError(str(error)) from error
     if reply is None:
         raise NotReachable(
             f"no server answers in the run directory {place}: start one with `lithair run`, or name"

@@ -20,6 +20,7 @@ MODEL: Final = "model"
 GATEWAY: Final = "gateway"
 WORKER: Final = "worker"
 
+FAMILY_SIGNAL_MS: Final = 500  # a signal to a whole process group reaches the supervisor, too
 STOP_MAX_MS: Final = 10_000  # SPEC: what is in flight has 10 s
 
 
@@ -51,6 +52,7 @@ class Supervised:
         self.kill_reason = ""
         self.kill_at_ms = 0
         self.last_error = ""
+        self._signalled_ms: int | None = None
         self._restarts = Restarts(limit)
         self._phase = STARTING
         self._serving_since_ms: int | None = None
@@ -108,6 +110,7 @@ class Supervised:
         self._liveness = Liveness(now_ms)
         self._serving_since_ms = None
         self._gave_up = None
+        self._signalled_ms = None
         self.last_error = ""
         self._enter(STARTING, "being tried again" if self._is_retry else "", now_ms)
 
@@ -128,6 +131,16 @@ class Supervised:
         """The process says that a restart would not help."""
         self.last_error = sentence
         self._gave_up = (sentence, exit_status)
+
+    def signalled(self, now_ms: int) -> None:
+        """It got a SIGTERM from outside and waits for our decision."""
+        self._signalled_ms = now_ms
+
+    def is_signalled_alone(self, now_ms: int) -> bool:
+        """Whether the signal was meant for it and not for the whole family."""
+        since = self._signalled_ms
+        is_ours = self.state is State.RUNNING and since is not None
+        return is_ours and now_ms - (since or 0) >= FAMILY_SIGNAL_MS
 
     def ask_end(self, now_ms: int) -> None:
         """It was asked to stop, to be started again; it has until `kill_at_ms`."""

@@ -135,6 +135,7 @@ class Supervision:
             actions.extend(self._stop(now_ms))
         else:
             self._look_for_readiness()
+            self._heed_signals(now_ms)
             actions.extend(self._restart_asked())
             actions.extend(Start(process) for process in self._due(now_ms))
         actions.extend(self._kill_overdue(now_ms))
@@ -165,6 +166,12 @@ class Supervision:
             is_early = process.kind == WORKER and process.starts == 0 and not models_settled
             if process.is_due(now_ms) and not is_early:
                 yield process
+
+    def _heed_signals(self, now_ms: int) -> None:
+        for process in self.processes:
+            if process.is_signalled_alone(now_ms):
+                process.ask_end(now_ms)
+                self._note(process, "received SIGTERM; stopping it", is_bad=False)
 
     def _restart_asked(self) -> Iterator[Action]:
         for process in self.processes:

@@ -33,6 +33,18 @@ def plan(run_dir: Path, *names: str, **settings: Any) -> Plan:
     return Plan(processes, str(run_dir / "run"), **settings)
 
 
+def wait_until_gone(family: set[psutil.Process], timeout_s: float = GONE_MAX_S) -> None:
+    """Wait until these processes are dead; a zombie that awaits its parent is."""
+    wait_until(lambda: not any(map(_lives, family)), f"{family} to be gone", timeout_s)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class FakeServer:
     """A supervisor in a process of its own. Leaving kills whatever is left of it."""
 
@@ -55,21 +67,21 @@ class FakeServer:
         self._family |= self.living()
         self.process.kill()
         self.process.communicate()
-        psutil.wait_procs(self._family, timeout=GONE_MAX_S)
-        left = [one for one in self._family if one.is_running()]
-        for one in left:
-            one.kill()
-        assert not left, f"processes left behind: {left}"
+        try:
+            wait_until_gone(self._family)
+        finally:
+            for one in filter(_lives, self._family):
+                one.kill()
 
     def ask(self, **request: object) -> dict[str, Any]:
         with ControlClient(self.plan.run_dir) as client:
-            return dict(client.ask(request, 5.0) or {})
+            return client.ask(request, 5.0) or {}
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Give the processes by name; nothing while no server answers."""
         if not os.path.exists(os.path.join(self.plan.run_dir, "control")):
             return {}
-        processes = cast("list[dict[str, Any]]", self.ask(ask="status").get("processes", []))
+        processes: list[dict[str, Any]] = self.ask(ask="status").get("processes", [])
         return {process["name"]: process for process in processes}
 
     def wait_for(self, name: str, **wanted: object) -> dict[str, Any]:

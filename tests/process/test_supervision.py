@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lithair.core.restart import RETRY_FAILED_MS, RestartLimit
-from lithair.core.supervised import STOP_MAX_MS, State, Supervised
+from lithair.core.supervised import FAMILY_SIGNAL_MS, STOP_MAX_MS, State, Supervised
 from lithair.core.supervision import Action, AskStop, Kill, Role, Start, Supervision
 
 LIMIT = RestartLimit(2, 30_000)
@@ -205,6 +205,21 @@ def test_a_restart_on_request_that_hangs_is_killed() -> None:
     assert bench.tick(STOP_MAX_MS) == ["kill films"]
     bench.exits("films", -9)
     assert bench.tick() == ["start films"]
+
+
+def test_a_signal_to_one_process_restarts_it_and_one_to_all_stops_in_order() -> None:
+    bench = Bench(*MODELS[:1], *GATEWAYS[:1])
+    bench.all_serve()
+    bench.named("films").signalled(bench.now)
+    assert bench.tick(FAMILY_SIGNAL_MS - 1) == []
+    assert bench.tick(1) == ["ask films"]
+    bench.exits("films")
+    assert bench.tick() == ["start films"]
+    bench.says("films", "serving")
+    for name in ("films", "gateway-0"):
+        bench.named(name).signalled(bench.now)
+    bench.supervision.ask_stop("SIGTERM")
+    assert bench.tick(FAMILY_SIGNAL_MS) == ["ask gateway-0"]
 
 
 def test_asking_for_an_unknown_process_names_those_there_are() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.process.fake_server import GONE_MAX_S, FakeServer, plan
+from tests.process.fake_server import FakeServer, plan, wait_until_gone
 from tests.support.waiting import wait_until
 
 
@@ -24,7 +24,7 @@ def test_everything_starts_is_shown_and_stops_with_status_0(tmp_path: Path) -> N
         family = server.living()
         status, _ = server.end(signal.SIGTERM)
         assert status == 0
-        assert not any(one.is_running() for one in family)
+        wait_until_gone(family, timeout_s=0.1)
         assert os.listdir(server.plan.run_dir) == ["lock"]
 
 
@@ -50,7 +50,21 @@ def test_sigterm_to_a_child_ends_it_in_order_and_it_is_started_again(tmp_path: P
         os.kill(server.wait_for_all()["serve-a"]["pid"], signal.SIGTERM)
         server.wait_for("serve-a", phase="serving", restarts=1)
         _, logged = server.end()
-        assert "ended with exit status 0; starting again at once" in logged
+        assert "stopped as asked; starting again" in logged
+
+
+def test_sigterm_to_the_whole_family_stops_it_from_the_outside_in(tmp_path: Path) -> None:
+    """As `timeout`, or systemd without KillMode=mixed, sends it."""
+    with FakeServer(plan(tmp_path, "serve-a", "answer-0")) as server:
+        for process in server.wait_for_all().values():
+            os.kill(process["pid"], signal.SIGTERM)
+        status, logged = server.end(signal.SIGTERM)
+        assert status == 0
+        gateway, model = (
+            logged.index(f"{name}: stopped") for name in ("answer-0", "model serve-a")
+        )
+        assert gateway < model
+        assert "starting again" not in logged
 
 
 def test_children_ignore_what_ctrl_c_sends_to_the_whole_group(tmp_path: Path) -> None:
@@ -125,8 +139,7 @@ def test_the_supervisors_death_takes_all_of_them_with_it_and_a_new_start_works(
         family = server.living()
         assert len(family) == 4
         server.process.kill()
-        _, left = psutil.wait_procs(family, timeout=GONE_MAX_S)
-        assert not left
+        wait_until_gone(family)
         with FakeServer(made) as again:
             again.wait_for("serve-a", phase="serving")
 
@@ -139,8 +152,7 @@ def test_a_supervisor_killed_while_children_are_born_leaves_none(tmp_path: Path)
             wait_until(lambda: len(server.living()) >= children, "a child", 20)  # noqa: B023
             family = server.living()
             server.process.kill()
-            _, left = psutil.wait_procs(family, timeout=GONE_MAX_S)
-            assert not left
+            wait_until_gone(family)
 
 
 def test_a_gateways_restart_refuses_no_connection(tmp_path: Path) -> None:
