@@ -79,7 +79,8 @@ class Opening:
                 f"{segment.path} belongs to the model {segment.header.model_name!r}, not to"
                 f" {self.stamp.model_name!r}; give each model a data directory of its own"
             )
-        check_first(segment, self.table.segments)
+        if not self.table.segments:
+            check_first(segment)
 
     def _inspect_last(self, segment: Segment) -> None:
         tail = inspect_last(segment, self.table.held(segment), self._now_ms)
@@ -173,9 +174,9 @@ class Opening:
         return ActiveSegment.begin(self._files, self._directory, self.stamp, self.last_seq, link)
 
 
-def check_first(segment: Segment, before: list[Segment]) -> None:
+def check_first(segment: Segment) -> None:
     """Refuse a log that does not begin with the first event."""
-    if not before and segment.first_seq != 1:
+    if segment.first_seq != 1:
         raise segment.damaged(
             0, f"the log begins here, with event {segment.first_seq}: segments are missing"
         )

@@ -35,7 +35,7 @@ class SegmentTable:
         with self._opening:
             self._open.pop(segment.first_seq, None)
             if file is not None:
-                self._open[segment.first_seq] = (segment, file)
+                self._hold(segment, file)
         kept = self.segments
         if kept and kept[-1].first_seq == segment.first_seq:
             kept = kept[:-1]
@@ -50,19 +50,18 @@ class SegmentTable:
         with self._opening:
             held = self._open.get(segment.first_seq)
             if held is None:
-                if len(self._open) >= OPEN_SEGMENTS_MAX:
-                    self._forget_one()
-                held = (segment, self._files.open(segment.path))
-                self._open[segment.first_seq] = held
+                held = self._hold(segment, self._files.open(segment.path))
         return held
 
-    def _forget_one(self) -> None:
-        """Drop the file that was opened first, unless it is the newest or in memory only."""
-        last = self.segments[-1].first_seq
-        for first_seq, (_, file) in self._open.items():
-            if first_seq != last and not isinstance(file, CarriedBytes):
-                del self._open[first_seq]
-                return
+    def _hold(self, segment: Segment, file: Readable) -> tuple[Segment, Readable]:
+        """Keep a file open; too many of them, and the one opened first that is on disk goes."""
+        if len(self._open) >= OPEN_SEGMENTS_MAX:
+            for first_seq, (_, old) in self._open.items():
+                if not isinstance(old, CarriedBytes):
+                    del self._open[first_seq]
+                    break
+        held = self._open[segment.first_seq] = (segment, file)
+        return held
 
     def close(self) -> None:
         """Forget all files; each closes when nobody reads it any more."""

@@ -106,7 +106,6 @@ class _Check:
         self._progress = progress
         self._done = 0
         self._found = Verified(directory)
-        self._segments: list[tuple[Segment, File]] = []
 
     def run(self) -> Verified:
         found = self._found
@@ -115,28 +114,30 @@ class _Check:
         except DamagedLog as damage:
             self._add(damage)
             return found
-        for name in names:
-            self._read_header(name)
+        looked_at = [self._read_header(name, name == names[0]) for name in names]
         found.segments = len(names)
-        found.size_bytes = sum(segment.size for segment, _ in self._segments)
-        for at, (segment, file) in enumerate(self._segments):
-            following = self._segments[at + 1][0] if at + 1 < len(self._segments) else None
+        found.size_bytes = sum(each[0].size for each in looked_at if each)
+        for each, following in zip(looked_at, [*looked_at[1:], None], strict=True):
+            if each is None:
+                continue
+            is_last = each is looked_at[-1]
             try:
-                self._check_segment(segment, file, following)
+                self._check_segment(*each, following[0] if following else None, is_last)
             except DamagedLog as damage:
                 self._add(damage)
-            file.close()
+            each[1].close()
         return found
 
     def _add(self, damage: DamagedLog) -> None:
         self._found.damage.append(Damage(damage.path, damage.offset, damage.what))
 
-    def _read_header(self, name: str) -> None:
+    def _read_header(self, name: str, is_first: bool) -> tuple[Segment, File] | None:
         found = self._found
         try:
             file = self._files.open(os.path.join(found.directory, name))
             segment = read_segment(file, found.directory, name)
-            check_first(segment, [each for each, _ in self._segments])
+            if is_first:
+                check_first(segment)
             found.model = found.model or segment.header.model_name
             if segment.header.model_name != found.model:
                 raise segment.damaged(
@@ -144,10 +145,13 @@ class _Check:
                 )
         except DamagedLog as damage:
             self._add(damage)
-            return
-        self._segments.append((segment, file))
+            return None
+        return segment, file
 
-    def _check_segment(self, segment: Segment, file: File, following: Segment | None) -> None:
+    def _check_segment(
+        self, segment: Segment, file: File, following: Segment | None, is_last: bool
+    ) -> None:
+        """Check all frames; how the segment has to end is not known when the next is unreadable."""
         found = self._found
         end_seq = following.first_seq if following else NO_END
         scan = FrameScan(segment, file, segment.end, end_seq)
@@ -164,6 +168,7 @@ class _Check:
                     f"{segment.path}: {superseded} superseded bytes at its end, left by an opening"
                     " that was interrupted; the next one cuts them off"
                 )
+        if not is_last:
             return
         tail = inspect_last(segment, file, segment.header.created_ms)
         if tail.torn:

@@ -1,0 +1,111 @@
+"""What the log relies on of a disk: the real one and the simulated one keep the same contract."""
+
+from pathlib import Path
+
+import pytest
+
+from lithair.storage.files import Files, OsFiles, place_file, write_whole
+from tests.support.simulated_files import SimulatedFiles
+
+
+@pytest.fixture(params=["os", "simulated"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Files, str]:
+    if request.param == "os":
+        return OsFiles(), str(tmp_path)
+    files = SimulatedFiles()
+    files.make_directory("/tmp/disk")
+    return files, "/tmp/disk"
+
+
+def test_what_is_written_is_read_back(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    file = files.create(f"{directory}/a")
+    write_whole(file, b"hello, world", 0)
+    assert file.write(b"W", 7) == 1
+    assert file.read(5, 7) == b"World"
+    assert file.read(100, 7) == b"World"
+    assert file.read(5, 100) == b""
+    assert file.size() == 12
+    file.sync()
+    file.cut(5)
+    assert file.read(100, 0) == b"hello"
+    assert file.size() == 5
+
+
+def test_a_write_past_the_end_leaves_zeros(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    file = files.create(f"{directory}/a")
+    assert file.write(memoryview(b"end"), 4) == 3
+    assert file.read(9, 0) == b"\0\0\0\0end"
+
+
+def test_a_file_that_exists_is_not_created(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    files.create(f"{directory}/a").close()
+    with pytest.raises(FileExistsError):
+        files.create(f"{directory}/a")
+
+
+def test_a_missing_file_is_an_error(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    for call in (files.open, files.remove):
+        with pytest.raises(FileNotFoundError):
+            call(f"{directory}/a")
+    with pytest.raises(FileNotFoundError):
+        files.rename(f"{directory}/a", f"{directory}/b")
+    with pytest.raises(FileNotFoundError):
+        files.names(f"{directory}/nowhere")
+
+
+def test_a_file_opened_to_read_can_not_be_written(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    files.create(f"{directory}/a").close()
+    with pytest.raises(OSError, match=r"\[Errno 9\]"):
+        files.open(f"{directory}/a").write(b"x", 0)
+    assert files.open(f"{directory}/a", writable=True).write(b"x", 0) == 1
+
+
+def test_a_name_given_anew_keeps_the_old_file_readable(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    write_whole(files.create(f"{directory}/a"), b"old", 0)
+    write_whole(files.create(f"{directory}/b"), b"new", 0)
+    old = files.open(f"{directory}/a")
+    files.rename(f"{directory}/b", f"{directory}/a")
+    files.sync_directory(directory)
+    assert old.read(3, 0) == b"old"
+    assert files.open(f"{directory}/a").read(3, 0) == b"new"
+    files.remove(f"{directory}/a")
+    assert files.names(directory) == []
+
+
+def test_names_are_sorted_and_without_their_directory(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    for name in ("b", "c", "a"):
+        files.create(f"{directory}/{name}").close()
+    assert files.names(directory) == ["a", "b", "c"]
+
+
+def test_directories_are_made_with_those_above(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    files.make_directory(f"{directory}/x/y")
+    files.make_directory(f"{directory}/x/y")
+    assert files.names(f"{directory}/x/y") == []
+
+
+def test_a_lock_is_held_by_one_and_says_by_whom(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    lock = files.try_lock(f"{directory}/lock", "4711\n")
+    assert lock
+    assert files.try_lock(f"{directory}/lock", "4712\n") is None
+    assert files.lock_holder(f"{directory}/lock") == "4711"
+    lock.release()
+    assert files.try_lock(f"{directory}/lock", "4713\n")
+    assert files.lock_holder(f"{directory}/lock") == "4713"
+
+
+def test_a_placed_file_is_whole_or_not_there(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    files.create(f"{directory}/a.tmp").close()  # a leftover
+    file = place_file(files, directory, "a", lambda file: write_whole(file, b"whole", 0))
+    assert file.read(9, 0) == b"whole"
+    assert files.names(directory) == ["a"]
