@@ -9,9 +9,10 @@ option > LT_* variable > code > default; a value that can't be read stops the st
     rate     := number "/" duration
 """
 
+import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
 import msgspec
@@ -119,6 +120,16 @@ def resolve(
         settings, run_dir=os.path.abspath(settings.run_dir), body_bytes_bulk=bulk
     )
     return Resolved(settings, origins)
+
+
+def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
+    """Say which variables are nearly, and not quite, one of ours."""
+    known = [setting.variable for setting in SETTINGS.values()]
+    for variable in sorted(environ):
+        if variable.startswith("LT_") and variable not in known:
+            close = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
+            if close:
+                yield f"{variable} is not a setting; {close[0]} is."
 
 
 def option_of(name: str) -> str:

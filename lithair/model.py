@@ -35,7 +35,7 @@ def wire_name(name: str) -> str:
 
 def checked_hints(model: type) -> dict[str, Hint]:
     """Read and check a model's hints by field name; NameError when one can't be resolved yet."""
-    hints = typing.get_type_hints(model, localns={model.__name__: model}, include_extras=True)
+    hints = _type_hints(model)
     if not isinstance(model, msgspec.StructMeta):
         raise DeclarationError(f"{model.__name__}: write `class {model.__name__}(Model):`")
     found: dict[str, Hint] = {}
@@ -46,6 +46,14 @@ def checked_hints(model: type) -> dict[str, Hint]:
         check_markers(field, found[name])
     check_fields(model.__name__, found)
     return found
+
+
+def _type_hints(model: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(model, include_extras=True)
+    except NameError:  # its own name is not in its module before the class statement has ended
+        here = {model.__name__: model}
+        return typing.get_type_hints(model, localns=here, include_extras=True)
 
 
 def _prepare(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> tuple[type, ...]:
@@ -72,9 +80,15 @@ def _prepare(name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> t
             )
         namespace["id"] = _id_property(key[0])
     has_key = key or "id" in own or any(hasattr(base, "id") for base in bases)
-    if has_key:
-        return bases
-    return tuple(IdentifiedModel if base is Model else base for base in bases)
+    if not has_key:
+        bases = tuple(IdentifiedModel if base is Model else base for base in bases)
+    holders = [base.__name__ for base in bases if getattr(base, "__struct_fields__", ())]
+    if len(holders) > 1:
+        shown = " and ".join(holders).replace("IdentifiedModel", "Model (id)")
+        raise DeclarationError(
+            f"{name}: {shown} have fields; only one base can, so derive one from the other"
+        )
+    return bases
 
 
 def _id_property(key: str) -> property:

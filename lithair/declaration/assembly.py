@@ -51,7 +51,11 @@ def assemble(
         settings=resolved.settings,
         origins=resolved.origins,
         modules=draft.modules(),
-        notices=(*draft.notices, *unused_overrides(models, environ)),
+        notices=(
+            *draft.notices,
+            *unused_overrides(models, environ),
+            *config.misspelt(environ),
+        ),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lithair.config import SETTINGS, RestartLimit, Settings, option_of, resolve
+from lithair.config import SETTINGS, RestartLimit, Settings, misspelt, option_of, resolve
 from lithair.errors import Mistakes
 
 
@@ -107,6 +107,14 @@ def test_the_bulk_limit_is_never_below_the_other_unless_asked_for() -> None:
     given = {"body_bytes_single": 20, "body_bytes_bulk": 10}
     assert resolve(given, {}, {}).settings.body_bytes_bulk == 10
     assert resolve(given, {}, {}).settings.max_body_size == 20
+
+
+def test_a_misspelt_variable_is_noticed() -> None:
+    environ = {"LT_PROT": "80", "LT_DURABILTY": "os", "LT_PORT": "80", "LT_SYS_LIBRARY_PATH": "x"}
+    assert list(misspelt(environ)) == [
+        "LT_DURABILTY is not a setting; LT_DURABILITY is.",
+        "LT_PROT is not a setting; LT_PORT is.",
+    ]
 
 
 def test_a_certificate_without_a_key_is_a_mistake() -> None:

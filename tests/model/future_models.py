@@ -29,3 +29,11 @@ class Tag(msgspec.Struct):
 
 class Later(msgspec.Struct):
     name: str
+
+
+class Nested(Model):
+    class Inner(msgspec.Struct):
+        name: str
+
+    inner: Inner
+    again: list[Nested] = msgspec.field(default_factory=list["Nested"])

@@ -91,6 +91,32 @@ def test_annotations_as_text_mean_the_same() -> None:
     assert future_models.Place(code="x").id == "x"
 
 
+def test_names_of_the_class_body_are_understood() -> None:
+    assert schema_of(future_models.Nested).by_wire["inner"].base is future_models.Nested.Inner
+
+    assert schema_of(future_models.Nested).by_wire["again"].wire == "again"
+
+
+def test_a_second_base_with_fields_is_refused() -> None:
+    """It could not be laid out; a base without fields is welcome."""
+
+    class Dated(msgspec.Struct):
+        day: int = 1
+
+    class Shown:
+        def show(self) -> str:
+            return str(self)
+
+    class Mixed(Shown, Model):
+        title: str
+
+    assert Mixed(title="x").show() == "Mixed(id='', title='x')"
+    with pytest.raises(TypeError, match=r"Dated and Model \(id\) have fields; only one base can"):
+
+        class Wrong(Dated, Model):  # pyright: ignore[reportUnusedClass]
+            title: str
+
+
 def test_a_subclass_has_the_fields_and_the_key_of_its_parent() -> None:
     class Draft(Email):
         due: int = 0
