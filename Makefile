@@ -18,7 +18,7 @@ test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest
 
 bench: $(INSTALLED)
-	@$(VENV)/bin/python bench/all.py
+	@$(VENV)/bin/python -m bench.all
 
 format: $(INSTALLED)
 	@$(VENV)/bin/ruff format lithair tests examples bench

@@ -1,0 +1,58 @@
+"""The application that is measured: items of about 300 bytes, text ids, one index."""
+
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lithair import Indexed, Lithair, Model, Pinned
+
+if TYPE_CHECKING:
+    from lithair.actors.background import Server
+
+ROOT = Path(__file__).resolve().parents[1]
+ON_DISK = ROOT / "data"  # git-ignored, and on the same disk as the project: /tmp may be RAM
+
+
+class Note(Model):
+    from_: Pinned[str]
+    subject: Pinned[Indexed[str]]
+    body: str
+    read: bool = False
+
+
+def note(number: int, edition: int = 0) -> Note:
+    return Note(
+        id=f"note-{number:07d}",
+        from_=f"writer{number % 997}@example.org",
+        subject=f"subject {number % 1000} of edition {edition}",
+        body=f"{number} " + "x" * 180,
+    )
+
+
+def application(directory: Path) -> Lithair:
+    return (
+        Lithair()
+        .with_model(Note, directory / "notes", "/api/notes")
+        .with_run_dir(directory / "run")
+        .with_port(0)
+    )
+
+
+@contextmanager
+def scratch(name: str) -> Generator[Path]:
+    """Give a directory on the project's own disk, and remove it afterwards."""
+    ON_DISK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", dir=ON_DISK) as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def filled_server(directory: Path, items: int) -> Generator["Server"]:
+    """Run the application with one gateway and that many items in it."""
+    with application(directory).running() as server:
+        notes = server.handle(Note)
+        for start in range(0, items, 5000):
+            notes.bulk_create([note(n) for n in range(start, min(start + 5000, items))])
+        yield server

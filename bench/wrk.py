@@ -1,0 +1,46 @@
+"""Runs wrk (https://github.com/wg/wrk, Debian's package) and reads what it prints."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+
+class Measured(NamedTuple):
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    errors: str  # what wrk says of refused answers and broken connections, "" for none
+    command: str
+
+
+def run_wrk(url: str, script: str, connections: int = 64, seconds: int = 8) -> Measured:
+    """Load `url` from one thread of wrk with a Lua script of this directory."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed. On Debian: apt-get install wrk")
+    options = f"-t1 -c{connections} -d{seconds}s --latency -s".split()
+    command = ["wrk", *options, str(HERE / script), url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
+    shown = shlex.join([*command[:-2], f"bench/{script}", re.sub(r":\d+/", ":PORT/", url)])
+    return _read(done.stdout, shown)
+
+
+def _read(text: str, command: str) -> Measured:
+    per_s = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if per_s is None:
+        raise ValueError(f"wrk printed no Requests/sec:\n{text}")
+    errors = "; ".join(re.findall(r"(Non-2xx.*|Socket errors.*)", text))
+    return Measured(float(per_s[1]), _percentile(text, 50), _percentile(text, 99), errors, command)
+
+
+def _percentile(text: str, percent: int) -> float:
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"wrk printed no {percent}%:\n{text}")
+    return float(found[1]) * UNITS_MS[found[2]]
