@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 MESSAGE_BYTES_MAX: Final = 65_536  # a datagram; sentences are cut long before
-SENTENCE_MAX: Final = 8_000  # a traceback's tail; keeps a message well below the datagram's bound
+SENTENCE_MAX: Final = 8_000  # keeps a message well below the datagram's bound
 MESSAGES_AT_ONCE: Final = 64  # one talkative child must not hold up the others
 
 
@@ -34,10 +34,9 @@ class GaveUp(msgspec.Struct, tag_field="is", tag="gave up", frozen=True):
 
 
 class Erred(msgspec.Struct, tag_field="is", tag="erred", frozen=True):
-    """The child ends by an error that nobody caught: its last line, and the traceback's tail."""
+    """The child ends by an error that nobody caught; the traceback is in its log."""
 
     sentence: str
-    traceback: str
 
 
 class Signalled(msgspec.Struct, tag_field="is", tag="signalled", frozen=True):

@@ -15,7 +15,6 @@ import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -93,7 +92,7 @@ def main(text: str) -> int:
         status = _status_of(ending)
     except BaseException as error:  # the outermost loop of a process: whatever ends it is told
         log.exception("ended by an error that nobody caught")
-        heartbeat.erred(f"{type(error).__name__}: {error}", traceback.format_exc())
+        heartbeat.erred(f"{type(error).__name__}: {error}")
         status = EXIT_FAILED
     if heartbeat.present_phase != FINISHED:
         heartbeat.phase(STOPPING, "")

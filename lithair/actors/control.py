@@ -90,7 +90,7 @@ class Control:
         problem = self._supervision.ask_restart(name, now_ms)
         return {"ok": True} if problem is None else {"error": problem}
 
-    def _stop(self, _request: Mapping[str, object], _now_ms: int) -> Reply:
+    def _stop(self, _request: Mapping[str, object], now_ms: int) -> Reply:
         if not self._supervision.is_stopping:  # only a second *signal* stops at once
-            self._supervision.ask_stop("asked to over the control socket")
+            self._supervision.ask_stop("asked to over the control socket", now_ms)
         return {"ok": True}

@@ -55,8 +55,8 @@ class Heartbeat:
     def gave_up(self, sentence: str, exit_status: int) -> None:
         self._channel.send(GaveUp(sentence[:SENTENCE_MAX], exit_status))
 
-    def erred(self, sentence: str, traceback: str) -> None:
-        self._channel.send(Erred(sentence[:SENTENCE_MAX], traceback[-SENTENCE_MAX:]))
+    def erred(self, sentence: str) -> None:
+        self._channel.send(Erred(sentence[:SENTENCE_MAX]))
 
     def on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         """Take a SIGTERM: our own wakes the main thread; any other is passed up.

@@ -215,7 +215,7 @@ class Supervisor:
                     self._supervision.heard(process, said, now_ms())
                 case GaveUp(sentence, exit_status):
                     process.gave_up(sentence, exit_status)
-                case Erred(sentence, _traceback):
+                case Erred(sentence):
                     process.erred(sentence)
                 case Signalled():
                     process.signalled(now_ms())
@@ -263,12 +263,12 @@ class Supervisor:
     def _on_stop_fd(self) -> None:
         assert self._stop_fd is not None
         self._forget(self._stop_fd)
-        self._supervision.ask_stop("asked to by the process that runs it")
+        self._supervision.ask_stop("asked to by the process that runs it", now_ms())
 
     def _take_signals(self) -> None:
         while self._signals:
             name = signal.Signals(self._signals.pop(0)).name
-            self._supervision.ask_stop(f"received {name}")
+            self._supervision.ask_stop(f"received {name}", now_ms())
 
     @contextmanager
     def _signal_handlers(self) -> Generator[None]:

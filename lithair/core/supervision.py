@@ -21,6 +21,7 @@ START_ORDER: Final = (MODEL, GATEWAY, WORKER)
 STOP_ORDER: Final = (GATEWAY, WORKER, MODEL)
 
 LOCKED_STATUS: Final = 5
+ECHO_MS: Final = 200  # wrappers pass on a signal that the whole group got: that is no second one
 OVERSLEPT_MS: Final = (
     2_000  # ticks come every 0.5 s; a longer gap means that we did not run ourselves
 )
@@ -75,6 +76,7 @@ class Supervision:
         self.is_stopping = False
         self.is_ready = False
         self._at_once = False
+        self._stop_asked_ms = 0
         self._ticked_ms = now_ms
         self._asked: set[Supervised] = set()
 
@@ -101,12 +103,13 @@ class Supervision:
         sentence, is_bad = process.exited(status, how, now_ms)
         self._note(process, sentence, is_bad)
 
-    def ask_stop(self, why: str) -> None:
+    def ask_stop(self, why: str, now_ms: int) -> None:
         """Begin the ordered stop; asked a second time, stop at once."""
-        if self.is_stopping:
-            self._at_once = True
-        else:
+        if not self.is_stopping:
+            self._stop_asked_ms = now_ms
             self._begin_stop(why, 0)
+        elif now_ms - self._stop_asked_ms >= ECHO_MS:
+            self._at_once = True
 
     def ask_restart(self, name: str, now_ms: int) -> str | None:
         """Restart every process called `name`; returns a sentence when that can't be done."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import psutil
@@ -92,7 +92,7 @@ class FakeServer:
             fits = all(process.get(key) == value for key, value in wanted.items())
             return process if process and fits else None
 
-        return cast("dict[str, Any]", wait_until(look, f"{name} to be {wanted}", 20))
+        return wait_until(look, f"{name} to be {wanted}", 20)
 
     def wait_for_all(self, phase: str = "serving") -> dict[str, dict[str, Any]]:
         for process in self.plan.processes:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import psutil
@@ -115,7 +116,8 @@ def test_what_ignores_its_stop_is_killed_by_the_second_signal(tmp_path: Path) ->
     with FakeServer(plan(tmp_path, "deaf-a")) as server:
         server.wait_for_all()
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: server.ask(ask="restart", name="deaf-a") != {"ok": True}, "the stop")
+        asked = time.monotonic()
+        wait_until(lambda: time.monotonic() - asked > 0.3, "a second signal to be no echo")
         status, _ = server.end(signal.SIGTERM, timeout_s=5)
         assert status == 0
 
@@ -164,6 +166,22 @@ def test_a_gateways_restart_refuses_no_connection(tmp_path: Path) -> None:
             answered = server.connect()  # waits in the kernel's queue until the new one is there
             assert answered not in pids
             pids = {answered}
+
+
+def test_a_failed_gateways_share_goes_to_the_others(tmp_path: Path) -> None:
+    """Its socket is closed, or connections would wait in it for ever."""
+    made = plan(tmp_path, "answer-0", "answer-1", restart_deaths=1)
+    with FakeServer(made) as server:
+        failing = server.wait_for_all()["answer-1"]["pid"]
+        os.kill(failing, signal.SIGKILL)
+        failing = server.wait_for("answer-1", phase="serving", restarts=1)["pid"]
+        os.kill(failing, signal.SIGKILL)
+        server.wait_for("answer-1", phase="failed")
+        left = server.status()["answer-0"]["pid"]
+        assert {server.connect() for _ in range(40)} == {left}
+        server.ask(ask="restart", name="answer-1")
+        server.wait_for("answer-1", phase="serving")
+        wait_until(lambda: server.connect() != left, "the gateway that is back to answer", 20)
 
 
 def test_two_servers_of_one_run_directory_are_refused_with_status_5(tmp_path: Path) -> None:
