@@ -24,7 +24,7 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
 from lithair.errors import LithairError, StorageFull
-from lithair.process import Child
+from lithair.process import SYNCING, Child
 from lithair.storage.event_log import Appended, EventLog
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import Waiter
@@ -93,10 +93,17 @@ class ModelLoop:
             self._advance_jobs()
             self._tend_references(now_ms)
             self._send()
-            child.progress += 1
-            child.pending = bool(self._pending) or self._writer.is_busy or bool(self._jobs)
+            self._report()
             if child.stopping and not child.pending and not self._parked():
                 return
+
+    def _report(self) -> None:
+        """Say how it goes: while a batch is with the disk, only the disk's answer is progress."""
+        child = self._child
+        child.pending = bool(self._pending) or self._writer.is_busy or bool(self._jobs)
+        child.detail = SYNCING if self._writer.is_busy else ""
+        if not self._writer.is_busy:
+            child.progress += 1
 
     def _wait_ms(self) -> int:
         if self._jobs or self._server.has_pending():

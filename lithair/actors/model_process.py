@@ -6,6 +6,7 @@ or of another declaration ends the process with a sentence; it never serves a pa
 
 import secrets
 import time
+from contextlib import ExitStack
 from typing import cast
 
 from lithair.actors.log_writer import LogWriter
@@ -18,7 +19,7 @@ from lithair.declaration import ModelDeclaration
 from lithair.errors import DamagedLog, LithairError, LockedByOther
 from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, REPLAYING, SERVING, Child
 from lithair.storage.event_log import Durability, EventLog, LogOptions, LogStamp
-from lithair.storage.files import OsFiles
+from lithair.storage.files import Files, OsFiles
 from lithair.transport.request_client import RequestClient
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import model_endpoint
@@ -27,31 +28,42 @@ from lithair.wire.protocol import EPOCH_BYTES
 
 def run(child: Child) -> None:
     """Serve the model that the child is named after, until it is told to stop."""
-    declared = {model.name: model for model in child.declaration.models}
-    model = declared[child.name]
+    serve(child, OsFiles())
+
+
+def serve(child: Child, files: Files) -> None:
+    """The same over any disk."""
+    (model,) = (m for m in child.declaration.models if m.name == child.name)
     settings = child.declaration.settings
     state = ModelState(model.handler, settings.max_take)
-    event_log = _open(child, model, state)
-    server = RequestServer(secrets.token_bytes(EPOCH_BYTES))
-    server.bind(model_endpoint(child.run_dir, model.name))
+    event_log = _open(child, model, state, files)
     writer = LogWriter(event_log, settings.durability)
-    loop = ModelLoop(child, state, event_log, server, writer, Limits(settings.max_list_bytes))
-    if any(field.ref is not None for field in state.schema.fields):
-        endpoints = {m.class_name: model_endpoint(child.run_dir, m.name) for m in declared.values()}
-
-        def connect(class_name: str) -> RequestClient:
-            return RequestClient(endpoints[class_name])
-
-        loop.watch_references(References(connect, loop.resume, loop.refuse))
-    writer.start()
-    child.phase(SERVING)
-    loop.run()
+    with ExitStack() as stack:
+        server = RequestServer(secrets.token_bytes(EPOCH_BYTES))
+        stack.callback(server.close)
+        server.bind(model_endpoint(child.run_dir, model.name))
+        loop = ModelLoop(child, state, event_log, server, writer, Limits(settings.max_list_bytes))
+        if any(field.ref is not None for field in state.schema.fields):
+            references = _references(child, loop)
+            stack.callback(references.close)
+            loop.watch_references(references)
+        writer.start()
+        child.phase(SERVING)
+        loop.run()  # raises when a sync has failed: the log stays as it is, nothing is answered
     writer.close()
-    server.close()
     event_log.close()
 
 
-def _open(child: Child, model: ModelDeclaration, state: ModelState) -> EventLog:
+def _references(child: Child, loop: ModelLoop) -> References:
+    names = {model.class_name: model.name for model in child.declaration.models}
+
+    def connect(class_name: str) -> RequestClient:
+        return RequestClient(model_endpoint(child.run_dir, names[class_name]))
+
+    return References(connect, loop.resume, loop.refuse)
+
+
+def _open(child: Child, model: ModelDeclaration, state: ModelState, files: Files) -> EventLog:
     """Open and replay the log; ends the process with a sentence where that can't be done."""
     schema = state.schema
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
@@ -59,7 +71,7 @@ def _open(child: Child, model: ModelDeclaration, state: ModelState) -> EventLog:
     options = LogOptions(durability=durability)
     try:
         event_log = EventLog.open(
-            OsFiles(), model.data_dir, stamp, options, time.time_ns() // 1_000_000
+            files, model.data_dir, stamp, options, time.time_ns() // 1_000_000
         )
         replay = Replay(state, event_log.last_seq)
         child.phase(REPLAYING)
