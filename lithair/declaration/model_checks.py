@@ -32,7 +32,7 @@ def model_declarations(
 ) -> list[ModelDeclaration]:
     """Check each model by itself, then what models have to each other."""
     found: list[tuple[str, ModelDeclaration]] = []
-    schemas: list[tuple[str, Schema]] = []
+    schemas: list[Schema] = []
     for one in asked:
         handler = _handler(one, draft)
         schema = None if handler is None else _schema(one.call, handler, draft)
@@ -41,7 +41,8 @@ def model_declarations(
             draft.mistake(one.call, problem)
         if handler is None or schema is None:
             continue
-        schemas.append((one.call, schema))
+        schemas.append(schema)
+        draft.notices.extend(_idle_markers(schema))
         data_dir = draft.directory(one.call, handler.data_dir)
         part = draft.part(one.call, handler)
         retention = _retention(schema, environ, draft)
@@ -173,9 +174,19 @@ def _shared(models: list[tuple[str, ModelDeclaration]]) -> Iterator[str]:
                 )
 
 
-def _unknown_refs(schemas: list[tuple[str, Schema]]) -> Iterator[str]:
-    known = {schema.name for _, schema in schemas}
-    for _, schema in schemas:
+def _idle_markers(schema: Schema) -> Iterator[str]:
+    """Say which markers wait for roles, so that nobody relies on them."""
+    fields = [field.name for field in schema.fields if field.owner or field.permission is not None]
+    if fields:
+        yield (
+            f"{schema.name}: Owner and Permission (on {', '.join(fields)}) do nothing yet; everyone"
+            " reads and writes these fields."
+        )
+
+
+def _unknown_refs(schemas: list[Schema]) -> Iterator[str]:
+    known = {schema.name for schema in schemas}
+    for schema in schemas:
         for field in schema.fields:
             if field.ref is not None and field.ref not in known:
                 yield (

@@ -1,10 +1,10 @@
 """An application in a module: what the tests of the builder declare."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from tornado.web import RequestHandler
 
-from lithair import Lithair, Model, ModelHandler, Pinned, Ref, Request, retention
+from lithair import Lithair, Model, ModelHandler, Owner, Permission, Pinned, Ref, Request, retention
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 @retention(memory=10)
 class Email(Model):
     subject: Pinned[str]
+
+
+class Product(Model):
+    price: Annotated[int, Permission(write="PriceEdit")] = 0
+    seller: Owner[str] = ""
 
 
 class Reply(Model):

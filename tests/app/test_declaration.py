@@ -10,7 +10,7 @@ from tornado.web import RequestHandler
 from lithair import Lithair
 from lithair.retention import Retention
 from tests.app import sample_app
-from tests.app.sample_app import Email, Emails, Page, Reply, nightly, show
+from tests.app.sample_app import Email, Emails, Page, Product, Reply, nightly, show
 
 
 def full(directory: Path) -> Lithair:
@@ -87,8 +87,10 @@ def test_variables_override_the_retention_of_a_model() -> None:
 
 def test_what_does_nothing_yet_is_announced() -> None:
     app = Lithair().with_model(Email, "d", "/emails").with_auto_compaction(10, 300).with_sse(True)
+    app.with_model(Product, "p", "/products")
     notices = app.declaration({}, {}).notices
-    assert len(notices) == 3
+    assert len(notices) == 4
+    assert any("Product: Owner and Permission (on price, seller)" in one for one in notices)
     assert any("Email: retention" in notice for notice in notices)
 
 
