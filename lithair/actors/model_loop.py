@@ -251,7 +251,7 @@ class ModelLoop:
     def _answer(self, answers: list[Answer]) -> None:
         seq, replies, references = self._state.seq, self._replies, self.references
         for answer in answers:
-            peer, request_id = _reply_to(answer.command)
+            peer, request_id = answer.command.reply_to
             replies[peer].append(
                 Reply(request_id, answer.status, answer.body, seq, answer.item_seq, answer.key)
             )
@@ -314,11 +314,6 @@ class ModelLoop:
 def new_id() -> str:
     """Make the id of an item that came without one: a UUIDv7, so ids sort by time (RFC 9562)."""
     return str(uuid_utils.uuid7())
-
-
-def _reply_to(command: Command) -> tuple[bytes, int]:
-    assert isinstance(command.reply_to, tuple)
-    return command.reply_to
 
 
 def _unknown(verb: int, access: str) -> Refusal:

@@ -42,7 +42,7 @@ class Command(msgspec.Struct):
     if_match: IfMatch = None
     idempotency: bytes = b""  # 16 bytes hash of key, 16 of body; or empty
     deadline_ms: int = 0  # monotonic; 0: none
-    reply_to: object = None
+    reply_to: tuple[bytes, int] = (b"", 0)
     known: dict[Reference, bool] = {}  # what was looked up in other models for it
 
     @property

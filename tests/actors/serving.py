@@ -8,6 +8,7 @@ import msgspec
 
 from lithair.actors.model_process import serve
 from lithair.app import Lithair
+from lithair.errors import LithairError
 from lithair.model import Model
 from lithair.process import SERVING, Child
 from lithair.storage.files import Files
@@ -51,7 +52,7 @@ class Served:
     def _run(self) -> None:
         try:
             serve(self.child, self._files)
-        except (Exception, SystemExit) as error:  # what a process would end with
+        except (LithairError, SystemExit) as error:  # what a process would end with
             self.ending = error
 
     def start(
