@@ -19,7 +19,7 @@ from lithair.gateway.preconditions import (
     parse_tags,
     parse_write_if_none_match,
 )
-from lithair.gateway.routes import ACTIONS, ALLOW, Action, Route, Shape
+from lithair.gateway.routes import ALLOW, SHAPES, Action, Route, Shape
 from lithair.gateway.targets import decode_query
 from lithair.wire.messages import IfMatch, Reply
 
@@ -42,7 +42,7 @@ class Question(NamedTuple):
 
 def plan(route: Route, method: str, query: str, headers: HTTPHeaders) -> Question:
     """Read a request's head; raises Problem for whatever it can be refused for."""
-    action = ACTIONS[route.shape].get(method)
+    action = SHAPES[route.shape].get(method)
     if action is None:
         allowed = ALLOW[route.shape]
         raise Problem(405, f"{method} is not for this path, only {allowed}", (("Allow", allowed),))

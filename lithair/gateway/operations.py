@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from lithair.gateway.answers import JSON, RETRY_AFTER_S
-from lithair.gateway.problem_handler import ProblemHandler
+from lithair.gateway.problem_handler import ProblemHandler, end
 from lithair.phase import FAILED, SERVING
 
 _encode = msgspec.json.Encoder().encode
@@ -66,7 +66,7 @@ class OperationsHandler(ProblemHandler):
         """Answer GET."""
         self.set_header("Content-Type", JSON)
         self.set_header("Cache-Control", "no-store")
-        _ = self.finish(_encode(self.page()))
+        end(self, _encode(self.page()))
 
     head = get
 

@@ -17,7 +17,7 @@ from tornado.web import HTTPError
 from lithair.declaration import RouteFunction
 from lithair.errors import LithairError
 from lithair.gateway.answers import WITHOUT_BODY
-from lithair.gateway.problem_handler import OUR_MISTAKE, ProblemHandler, write_problem
+from lithair.gateway.problem_handler import OUR_MISTAKE, ProblemHandler, end, write_problem
 from lithair.gateway.targets import decode_query
 from lithair.http import Headers, Pairs, Path, Request, Response, response_of
 
@@ -48,8 +48,9 @@ class RouteHandler(ProblemHandler):
     async def prepare(self) -> None:
         """Answer, whatever the method: the route table has looked at it already."""
         self.clear_header("Content-Type")
+        patience = asyncio.timeout(self._timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s) as patience:
+            async with patience:
                 answer = response_of(await self._func(self._user_request()))
         except LithairError as error:
             write_problem(self, error.status, str(error), error.errors)
@@ -88,7 +89,7 @@ class RouteHandler(ProblemHandler):
         for name, value in answer.headers:
             if name.lower() not in _FRAMING:
                 self.add_header(name, value)
-        _ = self.finish(None if answer.status in WITHOUT_BODY else answer.body)
+        end(self, None if answer.status in WITHOUT_BODY else answer.body)
 
     def _fail(self) -> None:
         given = self.request.headers.get(REQUEST_ID, "")

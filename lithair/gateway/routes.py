@@ -45,7 +45,7 @@ class Action(NamedTuple):
     has_etag: bool = False  # the answer carries the item's ETag
 
 
-ACTIONS: Final[dict[Shape, dict[str, Action]]] = {
+SHAPES: Final[dict[Shape, dict[str, Action]]] = {
     Shape.COLLECTION: {
         "GET": Action(Verb.LIST, takes_query=True),
         "POST": Action(Verb.CREATE, takes_body=True, has_etag=True),
@@ -63,7 +63,7 @@ ACTIONS: Final[dict[Shape, dict[str, Action]]] = {
     Shape.HISTORY: {"GET": Action(Verb.HISTORY)},
 }
 
-for _actions in ACTIONS.values():  # HEAD wherever GET
+for _actions in SHAPES.values():  # HEAD wherever GET
     if "GET" in _actions:
         _actions["HEAD"] = _actions["GET"]
 
@@ -77,7 +77,7 @@ def allow(methods: Mapping[str, object]) -> str:
     return ", ".join([*known, *sorted(named - set(known))])
 
 
-ALLOW: Final = {shape: allow(actions) for shape, actions in ACTIONS.items()}
+ALLOW: Final = {shape: allow(actions) for shape, actions in SHAPES.items()}
 
 # Served beside the models' routes: path -> methods.
 SERVER_ROUTES: Final[dict[str, tuple[str, ...]]] = {

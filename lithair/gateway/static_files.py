@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from lithair.gateway.problem_handler import ProblemHandler
+from lithair.gateway.problem_handler import ProblemHandler, end
 from lithair.gateway.targets import decode_path
 from lithair.storage.file_tree import FileTree, read_tree
 
@@ -127,8 +127,8 @@ class StaticHandler(ProblemHandler):
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")
-            _ = self.finish()
+            end(self)
         else:
-            _ = self.finish(file.content)
+            end(self, file.content)
 
     head = get

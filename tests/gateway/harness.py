@@ -47,7 +47,7 @@ class RunningGateway:
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> "RawConnection":
-        return RawConnection(socket.create_connection(("127.0.0.1", self.port)))
+        return RawConnection.to("127.0.0.1", self.port)
 
 
 @contextlib.contextmanager
@@ -93,6 +93,11 @@ class RawConnection:
         self.sock = sock
         self.sock.settimeout(ANSWER_TIMEOUT_S)
         self._buffer = b""
+
+    @classmethod
+    def to(cls, host: str, port: int) -> "RawConnection":
+        """Connect to a server."""
+        return cls(socket.create_connection((host, port), ANSWER_TIMEOUT_S))
 
     def __enter__(self) -> "RawConnection":
         return self

@@ -1,5 +1,8 @@
 """What an application adds beside its models: routes, Tornado handlers, static files, pages."""
 
+# Tornado's type of a chunk has a bare dict in it.
+# pyright: reportUnknownMemberType=false
+
 import asyncio
 from collections.abc import Awaitable, Generator
 
