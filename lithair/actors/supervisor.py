@@ -35,6 +35,7 @@ from lithair.core.supervised import GATEWAY, State, Supervised
 from lithair.core.supervision import AskStop, Kill, Role, Start, Supervision
 from lithair.declaration import Declaration, pack
 from lithair.errors import LithairError, LockedByOther
+from lithair.logs import LEVELS
 from lithair.phase import FAILED
 from lithair.process import EXIT_FAILED, EXIT_LOCKED
 from lithair.storage.memory_file import write_memory_file
@@ -302,7 +303,7 @@ class Supervisor:
 
     def _log_notes(self) -> None:
         for note in self._supervision.notes:
-            (log.warning if note.is_bad else log.info)("%s: %s", note.process, note.sentence)
+            log.log(LEVELS[note.weight.value], "%s: %s", note.process, note.sentence)
         self._supervision.notes.clear()
 
 

@@ -10,6 +10,7 @@ monotonic).
     the end:     asked to stop -> 0; every gateway failed -> 1; every model locked by another -> 5
 """
 
+import enum
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -51,12 +52,20 @@ class Kill(NamedTuple):
 Action = Start | AskStop | Kill
 
 
+class Weight(enum.Enum):
+    """How much a note matters."""
+
+    DETAIL = "debug"
+    NEWS = "info"
+    BAD = "warning"
+
+
 class Note(NamedTuple):
-    """Something to log: `is_bad` tells a warning from news."""
+    """Something to log."""
 
     process: str
     sentence: str
-    is_bad: bool
+    weight: Weight
 
 
 class Supervision:
@@ -87,21 +96,23 @@ class Supervision:
         self.version += 1
 
     def not_started(self, process: Supervised, sentence: str, now_ms: int) -> None:
-        self._note(process, *process.not_started(sentence, now_ms))
+        told, is_bad = process.not_started(sentence, now_ms)
+        self._note(process, told, Weight.BAD if is_bad else Weight.NEWS)
 
     def heard(self, process: Supervised, said: tuple[str, str, int, bool], now_ms: int) -> None:
         """`said`: phase, detail, progress, pending."""
         before = process.phase
         process.heard(*said, now_ms)
         if process.phase != before:
-            self._note(process, process.phase + (f": {said[1]}" if said[1] else ""), is_bad=False)
+            weight = Weight.NEWS if process.phase == SERVING else Weight.DETAIL
+            self._note(process, process.phase + (f": {said[1]}" if said[1] else ""), weight)
 
     def exited(self, process: Supervised, status: int, how: str, now_ms: int) -> None:
         if self.is_stopping:
             self._ended_while_stopping(process, status, how, now_ms)
             return
         sentence, is_bad = process.exited(status, how, now_ms)
-        self._note(process, sentence, is_bad)
+        self._note(process, sentence, Weight.BAD if is_bad else Weight.NEWS)
 
     def ask_stop(self, why: str, now_ms: int) -> None:
         """Begin the ordered stop; asked a second time, stop at once."""
@@ -124,7 +135,7 @@ class Supervision:
                 process.ask_end(now_ms)
             else:
                 process.start_afresh(now_ms)
-            self._note(process, "restart asked for", is_bad=False)
+            self._note(process, "restart asked for", Weight.NEWS)
         return None
 
     # decisions
@@ -174,7 +185,7 @@ class Supervision:
         for process in self.processes:
             if process.is_signalled_alone(now_ms):
                 process.ask_end(now_ms)
-                self._note(process, "received SIGTERM; stopping it", is_bad=False)
+                self._note(process, "received SIGTERM; stopping it", Weight.NEWS)
 
     def _restart_asked(self) -> Iterator[Action]:
         for process in self.processes:
@@ -197,7 +208,7 @@ class Supervision:
     def _kill_overdue(self, now_ms: int) -> Iterator[Action]:
         for process in self.processes:
             if process.is_alive and (why := process.verdict(now_ms)) is not None:
-                self._note(process, f"killed: {why}", is_bad=True)
+                self._note(process, f"killed: {why}", Weight.BAD)
                 yield self._kill(process, why)
 
     def _begin_stop(self, why: str, exit_status: int) -> None:
@@ -232,10 +243,10 @@ class Supervision:
         was_asked = process in self._asked
         process.end("stopped", now_ms)
         if status == 0 or process.kill_reason:
-            self._note(process, "stopped", is_bad=False)
+            self._note(process, "stopped", Weight.DETAIL)
         else:
             when = "while stopping" if was_asked else "before it was asked to stop"
-            self._note(process, f"{how} {when}", is_bad=True)
+            self._note(process, f"{how} {when}", Weight.BAD)
 
     def _forgive_own_sleep(self, now_ms: int) -> None:
         gap_ms = now_ms - self._ticked_ms
@@ -261,9 +272,9 @@ class Supervision:
         elif models and all(_is_locked(process) for process in models):
             self._begin_stop(models[0].detail, LOCKED_STATUS)
 
-    def _note(self, process: Supervised, sentence: str, is_bad: bool) -> None:
+    def _note(self, process: Supervised, sentence: str, weight: Weight) -> None:
         self.version += 1
-        self.notes.append(Note(process.title, sentence, is_bad))
+        self.notes.append(Note(process.title, sentence, weight))
 
 
 def _is_locked(process: Supervised) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from lithair import Lithair
+from lithair import Lithair, logs
 from lithair.actors.announcement import Announcement
 from lithair.actors.plan import Plan, ProcessPlan
 from lithair.actors.supervisor import Supervisor
@@ -124,6 +124,7 @@ class FakeServer:
 
 def main() -> int:
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
+    logs.configure(plan.log_level, "supervisor")
     declaration = Lithair().with_route("GET", "/", nothing).declaration({}, {})
     return Supervisor(plan, pack(declaration), Announcement(plan)).run()
 
@@ -133,7 +134,4 @@ async def nothing(_request: object) -> None:
 
 
 if __name__ == "__main__":
-    from lithair import logs
-
-    logs.configure("debug", "supervisor")
     sys.exit(main())

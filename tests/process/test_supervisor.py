@@ -56,7 +56,7 @@ def test_sigterm_to_a_child_ends_it_in_order_and_it_is_started_again(tmp_path: P
 
 def test_sigterm_to_the_whole_family_stops_it_from_the_outside_in(tmp_path: Path) -> None:
     """As `timeout`, or systemd without KillMode=mixed, sends it."""
-    with FakeServer(plan(tmp_path, "serve-a", "answer-0")) as server:
+    with FakeServer(plan(tmp_path, "serve-a", "answer-0", log_level="debug")) as server:
         for process in server.wait_for_all().values():
             os.kill(process["pid"], signal.SIGTERM)
         status, logged = server.end(signal.SIGTERM)
