@@ -35,39 +35,38 @@ def server(movies: Path) -> Iterator[Started]:
 def test_films_are_listed_filtered_sorted_written_and_still_there_after_a_restart(
     server: Started, movies: Path
 ) -> None:
-    with httpx.Client(base_url=server.url + "/api/films", timeout=30) as http:
+    url = server.url + "/api/films"
+    with httpx.Client(timeout=30) as http:
         films = [
             {"id": "a", "slug": "a-1994", "title": "Zed", "genre": "Western", "stars": 8.1},
             {"id": "b", "slug": "b-1999", "title": "Ada", "genre": "Western", "stars": 6.0},
             {"id": "c", "slug": "c-2001", "title": "Star", "genre": "Horror", "stars": 7.0},
         ]
-        created = http.post("/_bulk", json=films)
+        created = http.post(url + "/_bulk", json=films)
         assert (created.status_code, len(created.json())) == (201, 3)
 
-        assert [film["id"] for film in http.get("").json()["data"]] == ["a", "b", "c"]
-        westerns = http.get("", params={"genre": "Western", "sort": "title"}).json()
+        assert [film["id"] for film in http.get(url).json()["data"]] == ["a", "b", "c"]
+        westerns = http.get(url, params={"genre": "Western", "sort": "title"}).json()
         assert [film["id"] for film in westerns["data"]] == ["b", "a"]
         assert westerns["total"] == 2
-        assert http.get("/count", params={"stars": ">=7"}).json() == {"count": 2}
+        assert http.get(url + "/count", params={"stars": ">=7"}).json() == {"count": 2}
 
-        refused = http.post("", json={"title": 300, "stars": 11})
+        refused = http.post(url, json={"title": 300, "stars": 11})
         assert refused.status_code == 422
         assert {error["field"] for error in refused.json()["errors"]} == {"slug", "title", "stars"}
-        assert http.post("", json={**films[0], "id": "d"}).status_code == 409  # the slug is taken
+        assert http.post(url, json={**films[0], "id": "d"}).status_code == 409  # the slug is taken
 
-        patched = http.patch("/a", json={"stars": 9.5})
+        patched = http.patch(url + "/a", json={"stars": 9.5})
         assert (patched.status_code, patched.json()["stars"]) == (200, 9.5)
-        assert http.delete("/b").status_code == 204
-        assert http.get("/b").status_code == 404
-        before = http.get("").json()
+        assert http.delete(url + "/b").status_code == 204
+        assert http.get(url + "/b").status_code == 404
+        before = http.get(url).json()
 
     assert server.stop() == 0
-    with (
-        Started(movies) as again,
-        httpx.Client(base_url=again.url + "/api/films", timeout=30) as http,
-    ):
-        assert http.get("").json() == before
-        operations = [event["operation"] for event in http.get("/b/history").json()]
+    with Started(movies) as again, httpx.Client(timeout=30) as http:
+        url = again.url + "/api/films"
+        assert http.get(url).json() == before
+        operations = [event["operation"] for event in http.get(url + "/b/history").json()]
         assert operations == ["create", "delete"]
         assert again.stop(signal.SIGINT) == 0
 

@@ -45,15 +45,15 @@ def kill(server: Started, title: str) -> None:
 
 def check(url: str, writers: list[Writer]) -> None:
     """Compare what the server has with what was acknowledged."""
-    with httpx.Client(base_url=url, timeout=60) as http:
+    with httpx.Client(timeout=60) as http:
         for writer in writers:
-            history = http.get(f"/{writer.item_id}/history").json()
+            history = http.get(f"{url}/{writer.item_id}/history").json()
             numbers = [event["item"]["n"] for event in history]
             assert numbers == list(range(writer.acknowledged)), writer.name
         expected = {key for writer in writers for key in (writer.item_id, *writer.created)}
-        assert http.get("/count").json()["count"] == len(expected)
+        assert http.get(url + "/count").json()["count"] == len(expected)
         for key in expected:
-            assert http.get(f"/{key}").status_code == 200
+            assert http.get(f"{url}/{key}").status_code == 200
 
 
 def run_under_load(directory: Path, disturb: Callable[[Started, list[Writer]], None]) -> None:

@@ -58,7 +58,8 @@ class HttpWriter(Writer):
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name)
-        self._http = httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT_S)
+        self._url = url
+        self._http = httpx.Client(timeout=REQUEST_TIMEOUT_S)
 
     def run(self) -> None:
         with self._http:
@@ -80,7 +81,7 @@ class HttpWriter(Writer):
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         for _ in range(TRIES_MAX):
             try:
-                return self._http.request(method, path, json=body, headers=headers)
+                return self._http.request(method, self._url + path, json=body, headers=headers)
             except httpx.TransportError:
                 self.retries += 1
         raise AssertionError(f"{TRIES_MAX} connections were cut")
