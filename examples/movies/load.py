@@ -23,7 +23,7 @@ from lithair.client import Handle
 Films = Handle[Row]  # items as dicts: the rows are not films yet, Lithair says whether they are
 
 REJECTED = DATA / "rejected.ndjson"
-SOURCES = (HERE / "movies.json", HERE / "sample.json")  # the first one that is there
+SOURCE = HERE / "movies.json"
 
 
 @dataclass
@@ -34,11 +34,6 @@ class Account:
     mended: int = 0
     rejected: list[tuple[Row, list[str]]] = field(default_factory=list[tuple[Row, list[str]]])
     said: Counter[str] = field(default_factory=Counter[str])  # "field: message" -> how often
-
-
-def source() -> Path:
-    """Choose the file with the rows."""
-    return next(path for path in SOURCES if path.exists())
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -119,8 +114,7 @@ def _kind(reason: str) -> str:
 
 def fill(films: Films, console: Console) -> None:
     """Load the source into an empty model, with a progress bar and an account at the end."""
-    path = source()
-    rows = read_rows(path)
+    rows = read_rows(SOURCE)
     account = Account()
     columns = (
         TextColumn("loading films"),
@@ -133,7 +127,7 @@ def fill(films: Films, console: Console) -> None:
         for _ in load(films, rows, account):
             progress.advance(task)
     write_rejected(account, REJECTED)
-    console.print(f"{len(rows)} rows of {shown(path)}:")
+    console.print(f"{len(rows)} rows of {shown(SOURCE)}:")
     show(account, console)
 
 
