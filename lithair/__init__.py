@@ -90,11 +90,12 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
-def __getattr__(name: str) -> object:
-    """Load `connect` when it is asked for: pyzmq is for those who use handles."""
-    if name == "connect":
-        from lithair.client import connect
+    def __getattr__(name: str) -> object:
+        """Load `connect` when it is asked for: pyzmq is for those who use handles."""
+        if name == "connect":
+            from lithair.client import connect
 
-        return connect
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return connect
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,6 +47,7 @@ class Lithair:
 
     def __init__(self) -> None:
         self._asked = Asked()
+        self._settled_run_dir: str | None = None  # of the last declaration, for handles
 
     def with_model(self, model: type[M], data_dir: Directory, path: str) -> "Lithair":
         """Serve a model: REST, stream and log."""
@@ -188,7 +189,9 @@ class Lithair:
         self, environ: Mapping[str, str], command_line: Mapping[str, object]
     ) -> Declaration:
         """Check everything and settle it; Mistakes hold one sentence each. Starts nothing."""
-        return assemble(self._asked, environ, command_line)
+        declaration = assemble(self._asked, environ, command_line)
+        self._settled_run_dir = declaration.settings.run_dir
+        return declaration
 
     def serve(self) -> None:
         """Run until SIGTERM or SIGINT; with a mistake, say so on stderr and exit with status 2."""
@@ -218,8 +221,9 @@ class Lithair:
 
     def _run_dir(self) -> str:
         """Return the run directory where a handle finds the server of this application."""
-        if RUN_DIR is not None:
-            return RUN_DIR
+        known = RUN_DIR or self._settled_run_dir
+        if known is not None:
+            return known
         return config.resolve(self._asked.settings, os.environ, {}).settings.run_dir
 
     def _later(self, call: str, what: str) -> "Lithair":
