@@ -16,7 +16,8 @@ DATA = HERE / "data"
 RUN_DIR = DATA / "run"
 
 Percent = Annotated[int, Meta(ge=0, le=100)]
-Money = Annotated[int, Meta(ge=0)]  # US dollars
+Money = Annotated[int, Meta(gt=0)]  # US dollars; what nobody knows is null, not 0
+Year = Annotated[int, Meta(ge=1900, le=2012)]  # the source was gathered in 2010
 Genre = Literal[
     "Action",
     "Adventure",
@@ -38,6 +39,7 @@ class Film(Model):
     slug: Pinned[Unique[Slug]]  # its title and year; no two films share it
     title: Annotated[Pinned[Indexed[str]], Meta(min_length=1, max_length=200)]
     released: Pinned[Indexed[dt.date | None]] = None
+    year: Pinned[Indexed[Year | None]] = None
     genre: Indexed[Genre | None] = None
     rated: Rated | None = None
     director: Indexed[str | None] = None

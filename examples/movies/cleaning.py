@@ -1,9 +1,9 @@
 """What we do with rows that Lithair refused: one small function for each kind of fault.
 
-`as_found` only gives a row the names of our class; it hides no fault. What is wrong with a row, the
-model's declaration says (`ValidationFailed.errors`), and `mend` applies the rule of each field
-that was complained about, and of no other. A value that no rule can mend stays as it is, is
-refused a second time, and the row is rejected with the reasons that Lithair gave.
+`as_found` gives a row the names of our class and hides no fault that a declaration can see. What is
+wrong with it, Lithair says (`ValidationFailed.errors`); `mend` applies the rule of each field that
+was complained about, and of no other. A fault that no rule mends is refused a second time, and the
+row is rejected with the reasons that Lithair gave.
 """
 
 import datetime as dt
@@ -12,12 +12,10 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 Row = dict[str, object]
-Rule = Callable[[object], object]
 
-# Our fields, and where they are in the source. Gaps are null there, and null here.
+# Our fields, and where they are in the source.
 COLUMNS = {
     "title": "Title",
-    "released": "Release Date",
     "genre": "Major Genre",
     "rated": "MPAA Rating",
     "director": "Director",
@@ -30,102 +28,85 @@ COLUMNS = {
     "stars": "IMDB Rating",
     "votes": "IMDB Votes",
 }
-# The source's age: it was gathered in 2010, so a later year is a two-digit one read wrongly.
-NEWEST_YEAR = 2012
-DATE_FORMS = ("%Y-%m-%d", "%b %d %Y", "%d-%b-%y", "%B %d, %Y")
 
 
 def as_found(row: Row) -> Row:
-    """Give a row our names, values untouched; the slug is made of what is there."""
-    item: Row = {}
-    for ours, theirs in COLUMNS.items():
-        value = row.get(theirs, row.get(theirs.replace(" ", "_")))  # older releases: US_Gross
-        if value is not None or ours == "title":
-            item[ours] = value
+    """Give a row our names, and the forms that JSON has for its values."""
+    item: Row = {ours: row.get(theirs) for ours, theirs in COLUMNS.items()}
+    item["title"] = decoded_again(item["title"])
+    released = day_of(row.get("Release Date"))
+    if released is not None:
+        item.update(released=released.isoformat(), year=released.year)
     item["slug"] = slug_of(item)
     return item
 
 
+def day_of(text: object) -> dt.date | None:
+    """Read "Jun 12 1998"; a date in any other form is a gap."""
+    try:
+        return dt.datetime.strptime(str(text), "%b %d %Y").replace(tzinfo=dt.UTC).date()
+    except ValueError:
+        return None
+
+
+def decoded_again(title: object) -> object:
+    """Undo a mistaken encoding: someone took Windows' bytes for a Mac's, and "Léon" for "LÈon".
+
+    No declaration can see this: "LÈon" is good text. A title that is no such case stays as it is.
+    """
+    if not isinstance(title, str) or title.isascii():
+        return title
+    try:
+        return title.encode("mac_roman").decode("cp1252")
+    except UnicodeError:
+        return title
+
+
 def slug_of(item: Row) -> str:
-    """Make "the-land-girls-1998" of a title and a date; "" when there is no title."""
+    """Make "the-land-girls-1998" of title and year; "" without a title, for Lithair to refuse."""
     title = item.get("title")
-    year = re.search(r"\d{4}", str(day_of(item.get("released"))))
-    words = "" if title is None else str(title)
-    plain = unicodedata.normalize("NFKD", words.replace("&", " and ")).encode("ascii", "ignore")
-    parts = re.findall(r"[a-z0-9]+", plain.decode().lower().replace("'", ""))
-    if parts and year:
-        parts.append(year[0])
-    return "-".join(parts)
+    if title is None:
+        return ""
+    words = str(title).lower().replace("&", " and ").replace("'", "")
+    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    return "-".join(re.findall(r"[a-z0-9]+", f"{plain} {item.get('year', '')}"))
 
 
-def day_of(value: object) -> object:
-    """Read "Jun 12 1998" and its like as a date; a bare year is its first of January."""
-    if isinstance(value, int) and 1880 <= value <= NEWEST_YEAR:
-        value = str(value)
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if re.fullmatch(r"\d{4}", text):
-        text += "-01-01"
-    for form in DATE_FORMS:
-        try:
-            day = dt.datetime.strptime(text, form).replace(tzinfo=dt.UTC).date()
-        except ValueError:
-            continue
-        if day.year > NEWEST_YEAR:
-            day = day.replace(year=day.year - 100)
-        return day.isoformat()
-    return value
+# The rules. Each gets the item and gives the fields to put in their place.
 
 
-def text_of_number(value: object) -> object:
-    """Take a number for the text it is: the film 300 is called "300"."""
-    return str(value) if isinstance(value, int | float) else value
+def number_as_text(item: Row) -> Row:
+    """Take a number for the title that it is: the film 300 is called "300"."""
+    title = item["title"]
+    return {"title": str(title)} if isinstance(title, int) else {}
 
 
-def number_of_text(value: object) -> object:
-    """Read "1,234,567" as a number, and words such as "Unknown" as a gap."""
-    if not isinstance(value, str):
-        return value
-    digits = value.replace(",", "").replace("$", "").strip()
-    if re.fullmatch(r"-?\d+", digits):
-        return int(digits)
-    return None if digits.lower() in {"", "unknown", "n/a", "none", "tbd"} else value
+def century_before(item: Row) -> Row:
+    """Take 100 off a year that had two digits once, and was read as one to come."""
+    year, released = item["year"], str(item["released"])
+    if not isinstance(year, int):
+        return {}
+    mended: Row = {"year": year - 100, "released": f"{year - 100}{released[4:]}"}
+    return {**mended, "slug": slug_of({**item, **mended})}
 
 
-def gap_for_nonsense(value: object) -> object:
-    """Drop what can't be a measure, such as a film of 0 minutes; the rest of the row is good."""
-    number = number_of_text(value)
-    if isinstance(number, float) and number.is_integer():
-        return int(number)
-    return None
+def gap_for_nothing(field: str) -> Callable[[Row], Row]:
+    """Make the rule that a film which took 0 dollars is one of which nobody knows."""
+    return lambda item: {field: None} if item[field] == 0 else {}
 
 
-def gap_for_empty(value: object) -> object:
-    """Read blank text as a gap."""
-    text = text_of_number(value)
-    return None if isinstance(text, str) and not text.strip() else text
-
-
-RULES: dict[str, Rule] = {
-    "title": text_of_number,
-    "released": day_of,
-    "director": gap_for_empty,
-    "distributor": gap_for_empty,
-    "budget": number_of_text,
-    "us_gross": number_of_text,
-    "worldwide_gross": number_of_text,
-    "minutes": gap_for_nonsense,
-    "critics": gap_for_nonsense,
-    "stars": number_of_text,
-    "votes": gap_for_nonsense,
+RULES: dict[str, Callable[[Row], Row]] = {
+    "title": number_as_text,
+    "year": century_before,
+    "us_gross": gap_for_nothing("us_gross"),
+    "worldwide_gross": gap_for_nothing("worldwide_gross"),
 }
 
 
 def mend(item: Row, fields: Iterable[str]) -> Row:
-    """Give the item with the rules of these fields applied."""
+    """Give the item as the rules of these fields leave it."""
     mended = dict(item)
     for field in fields:
-        if field in RULES and field in mended:
-            mended[field] = RULES[field](mended[field])
+        if field in RULES:
+            mended.update(RULES[field](mended))
     return mended
