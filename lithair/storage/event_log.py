@@ -22,7 +22,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from lithair.core.event import Event, Position
-from lithair.errors import StorageFull, SyncFailed
+from lithair.errors import LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import Files, Lock, is_no_room
 from lithair.storage.lock import hold_directory
@@ -96,17 +96,19 @@ class EventLog:
 
         Blocks up to `options.lock_wait_s`. Raises LockedByOther, DamagedLog (of the last segment
         or of a header; `replay` finds the rest), UnknownFormat, SchemaChanged (another model's
-        log), StorageFull (not even a directory fits).
+        log), StorageFull (not even a directory fits), LithairError (what else the system says).
         """
         try:
             files.make_directory(directory)
             lock = hold_directory(files, directory, options.lock_wait_s)
         except OSError as error:
-            if is_no_room(error):
-                raise StorageFull(f"{directory}: {error}") from error
-            raise
+            kind = StorageFull if is_no_room(error) else LithairError
+            raise kind(f"{directory}: this can't be a data directory: {error}") from error
         try:
             return cls(files, lock, Opening(files, directory, stamp, now_ms), options)
+        except OSError as error:
+            lock.release()
+            raise LithairError(f"{directory}: the log can't be opened: {error}") from error
         except BaseException:
             lock.release()
             raise

@@ -27,15 +27,10 @@ class SegmentTable:
         self._opening = threading.Lock()  # around changes of `_open`; look-ups need none
         self.segments: list[Segment] = []
 
-    def add(self, segment: Segment, file: Readable | None = None) -> None:
-        """Put a segment at the end, or in place of the last one when it begins with the same seq.
-
-        Without a file it is opened when it is needed.
-        """
+    def add(self, segment: Segment, file: Readable) -> None:
+        """Put a segment at the end, in place of the last one if that begins with the same seq."""
         with self._opening:
-            self._open.pop(segment.first_seq, None)
-            if file is not None:
-                self._hold(segment, file)
+            self._hold(segment, file)
         kept = self.segments
         if kept and kept[-1].first_seq == segment.first_seq:
             kept = kept[:-1]
@@ -55,7 +50,7 @@ class SegmentTable:
 
     def _hold(self, segment: Segment, file: Readable) -> tuple[Segment, Readable]:
         """Keep a file open; too many of them, and the one opened first that is on disk goes."""
-        if len(self._open) >= OPEN_SEGMENTS_MAX:
+        if len(self._open) >= OPEN_SEGMENTS_MAX and segment.first_seq not in self._open:
             for first_seq, (_, old) in self._open.items():
                 if not isinstance(old, CarriedBytes):
                     del self._open[first_seq]

@@ -4,8 +4,12 @@ from itertools import combinations
 
 import pytest
 
+from lithair.core.event import Event
+from lithair.core.frame import CLOSING_BYTES, FRAME_HEAD_BYTES
+from lithair.core.record import RECORD_BYTES_MIN
 from lithair.errors import DamagedLog
 from lithair.storage.event_log import LogOptions
+from lithair.storage.recovery import SECTOR_BYTES
 from tests.storage.samples import DIRECTORY, Writer, opened
 from tests.support.simulated_files import PAGE_BYTES, SimulatedFiles
 
@@ -80,3 +84,45 @@ def test_a_hole_in_carried_frames_is_damage() -> None:
     data = after.names_cached[PATH].cached
     with pytest.raises(DamagedLog):
         opened(after.with_bytes(PATH, data[: len(data) // 2]), WIDE_INTERVAL)
+
+
+def test_a_hole_left_by_a_crash_while_closing_is_a_torn_tail() -> None:
+    """The closing frame vouches for all before it, so it may not reach the disk before that."""
+    disk = SimulatedFiles()
+    log, found = opened(disk, WIDE_INTERVAL)
+    writer = Writer(log, found, 5)
+    writer.write_all(100)
+    shots: list[SimulatedFiles] = []
+    disk.watch = lambda _verb, _path: shots.append(disk.fork())
+    log.close()
+    shots.append(disk.fork())
+    pages = range(1, len(disk.names_cached[PATH].cached) // PAGE_BYTES + 1)
+    assert len(pages) >= 3
+    for shot in shots:
+        for page in pages:
+            _, found = opened(shot.after_power_loss(1 << 30, 0, [page]), WIDE_INTERVAL)
+            assert found.facts == writer.facts[: len(found.facts)]
+    assert len(found.facts) == len(writer.facts)
+
+
+def test_a_zeroed_sector_of_a_closing_frame_is_a_tear() -> None:
+    """In a segment that another follows too: nothing depends on those bytes."""
+    for size in range(SECTOR_BYTES - CLOSING_BYTES, SECTOR_BYTES, 5):
+        disk = SimulatedFiles()
+        log, _ = opened(disk, WIDE)
+        room = size - len(disk.names_cached[PATH].cached) - FRAME_HEAD_BYTES
+        payload = bytes(room - RECORD_BYTES_MIN - 1)
+        log.append([Event(1, 1, 1, "a", payload)])
+        log.close()
+        data = disk.names_cached[PATH].cached
+        assert len(data) == size + CLOSING_BYTES
+        after = disk.fork()
+        opened(after, WIDE)[0].close()
+        for torn in (
+            data[:SECTOR_BYTES] + bytes(len(data) - SECTOR_BYTES),
+            data[:size] + bytes(SECTOR_BYTES - size) + data[SECTOR_BYTES:],
+            data[:size] + bytes(CLOSING_BYTES),
+        ):
+            for each in (disk, after):
+                log, found = opened(each.with_bytes(PATH, torn), WIDE)
+                assert log.last_seq == len(found.facts) == 1

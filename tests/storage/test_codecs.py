@@ -226,3 +226,13 @@ def test_a_closing_frame_is_intact_and_no_data(crc: int, last_seq: int) -> None:
     assert len(closing) == CLOSING_BYTES
     assert frame_is_intact(closing, 0)
     assert check_frames(closing, 0, crc, last_seq + 1, 1 << 64).end == 0
+
+
+@given(batches(), U32, st.integers(0, 1 << 50))
+def test_a_frame_out_of_the_chain_or_out_of_order_is_none_of_it(
+    frames: list[list[Event]], crc: int, seq: int
+) -> None:
+    first = frames[0][0].seq
+    data, _ = encoded(frames, Position(first, 0))
+    assert check_frames(data, 0, crc, first, 1 << 64).end == (len(data) if crc == 1 else 0)
+    assert check_frames(data, 0, 1, seq, 1 << 64).end == (len(data) if seq == first else 0)

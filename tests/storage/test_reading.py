@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from lithair.core.event import Event, Flags, Position
-from lithair.errors import DamagedLog, SyncFailed
+from lithair.errors import DamagedLog, LithairError, SyncFailed
 from lithair.storage.event_log import EventLog, LogOptions
 from lithair.storage.files import OsFiles
+from lithair.storage.segment import READ_BYTES
 from lithair.storage.segment_table import OPEN_SEGMENTS_MAX
 from tests.storage.samples import (
     ALWAYS,
     DIRECTORY,
     NOW_MS,
     STAMP,
+    WIDER_STAMP,
     Writer,
     fact_of,
     opened,
@@ -187,3 +189,27 @@ def test_a_closed_log_takes_nothing_any_more() -> None:
     with pytest.raises(SyncFailed, match="closed"):
         writer.log.append(batch)
     assert opened(disk, ALWAYS)[1].facts == writer.facts
+
+
+def test_frames_longer_than_a_read_are_replayed_and_carried() -> None:
+    disk, options = SimulatedFiles(), LogOptions(lock_wait_s=0, durability="os")
+    log, found = opened(disk, options)
+    writer = Writer(log, found, 9)
+    for size in (1, 6000, 2, 3000, 1):
+        writer.append(writer.batch(size))
+    assert log.size_bytes > 4 * READ_BYTES
+    for stamp in (STAMP, WIDER_STAMP):
+        again, found = opened(disk.fork(), options, stamp)
+        assert found.facts == writer.facts
+        assert found.places == writer.places
+        assert [fact_of(e) for e in again.events_since(0, 1 << 30, 1 << 30)] == writer.facts
+        assert len(again.events_since(5000, 10, 1)) == 1
+
+
+def test_a_directory_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LithairError, match=f"{tmp_path}/file/log"):
+        EventLog.open(OsFiles(), f"{tmp_path}/file/log", STAMP, ALWAYS, NOW_MS)
+    (tmp_path / "log" / "00000000000000000001.raftlog").mkdir(parents=True)
+    with pytest.raises(LithairError, match=f"{tmp_path}/log"):
+        EventLog.open(OsFiles(), f"{tmp_path}/log", STAMP, ALWAYS, NOW_MS)

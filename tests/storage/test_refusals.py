@@ -14,6 +14,7 @@ from lithair.core.frame import (
     decode_header,
     encode_frame,
     encode_header,
+    frame_offsets,
 )
 from lithair.core.record import FIXED
 from lithair.errors import (
@@ -206,3 +207,25 @@ def test_the_lock_is_released_when_the_log_is_refused() -> None:
         with pytest.raises(DamagedLog):
             opened(damaged, ALWAYS)
     assert not damaged.locks
+
+
+def test_whole_frames_taken_out_doubled_or_exchanged_are_damage() -> None:
+    """Each of them has a right checksum; only the chain and the seqs tell."""
+    disk, paths = several_segments()
+    other = SimulatedFiles()
+    log = EventLog.open(other, DIRECTORY, STAMP, ALWAYS, NOW_MS + 1)
+    Writer(log, replayed(log), 1).write_all(60)
+    data, foreign = disk.names_cached[paths[0]].cached, other.names_cached[paths[0]].cached
+    start = decode_header(data).length
+    frames = list(frame_offsets(data, start, len(data)))
+    for offset, head in frames[:-1]:
+        end = offset + head.length
+        for changed in (
+            data[:offset] + data[end:],
+            data[:end] + data[offset:],
+            data[:offset] + foreign[offset:end] + data[end:],
+            data[:start] + data[offset:end] + data[start:offset] + data[end:],
+        ):
+            if changed != data:
+                sentence = refusal(disk.with_bytes(paths[0], changed), DamagedLog)
+                assert paths[0] in sentence
