@@ -5,17 +5,16 @@ holds until it says something else.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
+from lithair.client.aio import AsyncHandle
+from lithair.client.connection import Connection
 from lithair.declaration import Declaration
 from lithair.gateway.model_site import ModelSite
 from lithair.model import Model
 from lithair.transport.control_asker import LoopControl
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.sockets import model_endpoint
-
-if TYPE_CHECKING:
-    from lithair.client.aio import AsyncHandle
 
 LOOK_INTERVAL_S: Final = 0.25  # how late a gateway may learn that a model has failed
 ANSWER_TIME_S: Final = 1.0  # the supervisor answers at once; past this it is gone
@@ -36,15 +35,16 @@ class Links:
             self._by_name[model.name] = ModelSite(model.name, model.path, driver, timeout_s)
         self.models = {model.path: model for model in self._by_name.values()}
         self._control = LoopControl(run_dir)
+        self._handles = Connection(run_dir, timeout_s)  # of users' routes; opens nothing by itself
         self._looking = loop.create_task(self._look()) if self.models else None
 
     def phase(self, name: str) -> str:
         """Tell what a model is doing."""
         return self._by_name[name].phase
 
-    def handle(self, model: type[Model]) -> "AsyncHandle[Any]":
+    def handle(self, model: type[Model]) -> AsyncHandle[Any]:
         """Give a handle for a user's route; it reads and writes ungated."""
-        raise NotImplementedError
+        return AsyncHandle(model, connection=self._handles)
 
     async def close(self) -> None:
         """Close every link; what still waits is answered 503."""
@@ -53,6 +53,7 @@ class Links:
             await asyncio.wait([self._looking])
         for driver in self._drivers:
             driver.close()
+        self._handles.close()
 
     async def _look(self) -> None:
         while True:

@@ -1,0 +1,194 @@
+"""Asyncio handles: the same calls, awaited.
+
+Law: nothing here blocks the event loop; a call that is cancelled may still have been carried out.
+"""
+
+import asyncio
+import builtins
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Generic, NoReturn, TypeVar, overload
+
+from lithair.client.answers import HistoryEntry, Page, Stats
+from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
+from lithair.client.connection import TIMEOUT_S, Connection, RunDir
+from lithair.client.filters import Filters
+from lithair.errors import LithairError, ValidationFailed
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class AsyncHandle(Generic[T]):
+    """Reads and writes one model; every method is awaited. See `Handle` for errors and promises."""
+
+    def __init__(
+        self,
+        model: type[T] | str,
+        run_dir: RunDir = None,
+        connection: Connection | None = None,
+    ) -> None:
+        self._model = model
+        self._calls: Calls[T] = Calls(model)
+        self._connection = connection or Connection(run_dir)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return AsyncHandle, (self._model, self._connection.run_dir)
+
+    async def _do(self, call: Call[R]) -> R:
+        return call.result(
+            await asyncio.wrap_future(self._connection.start(self._calls.name, call))
+        )
+
+    # Reads
+
+    async def get(self, id: str) -> T | None:
+        """Return an item, or None."""
+        return await self._do(self._calls.get(id))
+
+    @overload
+    async def list(
+        self,
+        filters: Filters | None = ...,
+        sort: str | Sequence[str] | None = ...,
+        skip: int = ...,
+        take: int | None = ...,
+        fields: None = ...,
+    ) -> Page[T]: ...
+
+    @overload
+    async def list(
+        self,
+        filters: Filters | None = ...,
+        sort: str | Sequence[str] | None = ...,
+        skip: int = ...,
+        take: int | None = ...,
+        *,
+        fields: Sequence[str],
+    ) -> Page[PartialItem]: ...
+
+    async def list(
+        self,
+        filters: Filters | None = None,
+        sort: str | Sequence[str] | None = None,
+        skip: int = 0,
+        take: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Page[T] | Page[PartialItem]:
+        """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts."""
+        pairs = self._calls.pairs(filters, sort, skip, take, fields)
+        if fields is not None:
+            return await self._do(self._calls.list_fields(pairs))
+        return await self._do(self._calls.list(pairs))
+
+    async def count(self, filters: Filters | None = None) -> int:
+        """Return how many items match."""
+        return await self._do(self._calls.count(filters))
+
+    async def iterate(self) -> AsyncIterator[T]:
+        """Yield all items in creation order, a page at a time in memory.
+
+        Items that are created meanwhile come at the end; one that is deleted is left out when its
+        page was not fetched yet.
+        """
+        seen: builtins.list[str] = []  # ids of the last page, to go on behind
+        while True:
+            try:
+                page = await self._do(self._calls.page_after(seen[-1] if seen else None))
+            except ValidationFailed:
+                if len(seen) < 2:
+                    raise
+                seen.pop()  # deleted since: the one before it is the last of those that are left
+                continue
+            for item in page.data:
+                yield item
+            if not page.has_more or not page.data:
+                return
+            seen = [self._calls.codec.id_of(item) for item in page.data]
+
+    async def history(self, id: str) -> builtins.list[HistoryEntry[T]]:
+        """Return every event still held of an item, oldest first; empty when there is none."""
+        return await self._do(self._calls.history(id))
+
+    async def stats(self) -> Stats:
+        """Return the model's figures."""
+        return await self._do(self._calls.stats())
+
+    def subscribe(self, since: int | None = None, filters: Filters | None = None) -> NoReturn:
+        """Follow the model's events; this version can't yet, and says so."""
+        raise LithairError(NO_SUBSCRIPTIONS)
+
+    # Writes
+
+    async def create(self, item: T) -> T:
+        """Create an item; one without an id gets a UUIDv7. Raises Conflict, ValidationFailed."""
+        return await self._do(self._calls.create(item))
+
+    async def bulk_create(self, items: Iterable[T]) -> builtins.list[T]:
+        """Create all of these items or, when one is refused, none."""
+        return await self._do(self._calls.bulk_create(items))
+
+    async def replace(self, id: str, item: T, if_seq: int | None = None) -> T:
+        """Replace an item whole; with `if_seq` only if that was its last event."""
+        return await self._do(self._calls.replace(id, item, if_seq))
+
+    async def patch(self, id: str, changes: Mapping[str, object], if_seq: int | None = None) -> T:
+        """Change some fields (JSON Merge Patch, RFC 7396); with `if_seq` as in `replace`."""
+        return await self._do(self._calls.patch(id, changes, if_seq))
+
+    async def delete(self, id: str, if_seq: int | None = None) -> None:
+        """Delete an item; raises NotFound when it is not there."""
+        await self._do(self._calls.delete(id, if_seq))
+
+    async def apply_replicated_item(self, item: T) -> None:
+        """Put an item, whether or not it exists; doing it again changes nothing."""
+        await self._do(self._calls.upsert_one(item))
+
+    async def apply_replicated_items(self, items: Iterable[T]) -> int:
+        """Put all of these items as one atomic write; return how many."""
+        return await self._do(self._calls.upsert(items))
+
+    async def apply_replicated_update(self, id: str, item: T) -> None:
+        """Update an item, or create it when it is absent."""
+        await self._do(self._calls.upsert_at(id, item))
+
+    async def apply_replicated_delete(self, id: str) -> bool:
+        """Delete an item; return whether it was there."""
+        return await self._do(self._calls.erase(id))
+
+    async def close(self) -> None:
+        """Close this handle's own connection; not needed for those of a client."""
+        await asyncio.to_thread(self._connection.close)
+
+
+class AsyncClient:
+    """A connection to one server, for asyncio: `async with connect() as lithair:`."""
+
+    def __init__(self, run_dir: RunDir = None, timeout: float = TIMEOUT_S) -> None:
+        self._connection = Connection(run_dir, timeout)
+
+    @overload
+    def model(self, model: type[T]) -> AsyncHandle[T]: ...
+
+    @overload
+    def model(self, model: str) -> AsyncHandle[PartialItem]: ...
+
+    def model(self, model: type[T] | str) -> AsyncHandle[T] | AsyncHandle[PartialItem]:
+        """Return a handle of a model, by its class or its name; never awaited."""
+        if isinstance(model, str):
+            return AsyncHandle[PartialItem](model, connection=self._connection)
+        return AsyncHandle(model, connection=self._connection)
+
+    async def close(self) -> None:
+        """Close it; calls that still wait are refused."""
+        await asyncio.to_thread(self._connection.close)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+def connect(run_dir: RunDir = None, timeout: float = TIMEOUT_S) -> AsyncClient:
+    """Connect to the server of a run directory; `timeout` (seconds) is that of each call."""
+    return AsyncClient(run_dir, timeout)

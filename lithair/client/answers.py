@@ -1,0 +1,70 @@
+"""What handles give back beside items: pages, histories, figures, events."""
+
+import datetime as dt
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a list; `total` counts all items that match, not only those of the page."""
+
+    data: list[T]
+    total: int
+    skip: int
+    take: int
+    has_more: bool
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What an Audited field was before an event, and after it."""
+
+    # Any: whatever type that field has
+    old: Any = None
+    new: Any = None
+
+
+class HistoryEntry(msgspec.Struct, Generic[T], frozen=True):
+    """One event of an item: `create`, `update` or `delete` (with the item's last state)."""
+
+    seq: int
+    operation: str
+    timestamp: dt.datetime
+    item: T
+    changes: dict[str, Change] = {}
+
+
+class Event(msgspec.Struct, Generic[T], frozen=True):
+    """One change of a model, as `subscribe` gives it."""
+
+    seq: int
+    operation: str
+    model: str
+    id: str
+    item: T
+    timestamp: dt.datetime
+
+
+class ProcessFigures(msgspec.Struct, frozen=True):
+    """A model's process."""
+
+    pid: int = 0
+    cpu_percent: float = 0.0
+    rss_bytes: int = 0
+    restarts: int = 0
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """A model's figures; bytes are exact sums, not samples."""
+
+    item_count: int = 0
+    hot_count: int = 0
+    warm_count: int = 0
+    seq: int = 0
+    approx_ram_bytes: int = 0
+    raftlog_size_bytes: int = 0
+    events_since_last_compaction: int = 0
+    last_compaction_at: dt.datetime | None = None
+    process: ProcessFigures = ProcessFigures()

@@ -1,0 +1,182 @@
+"""Calls of handles as values: what is asked, and how its answer is read.
+
+Law: everything that a handle does is here, once; `Handle` and `AsyncHandle` only carry it out. A
+call carries its command id, so that carrying it out over a death of the process is one write.
+"""
+
+import builtins
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+import uuid_utils
+
+from lithair.client.answers import HistoryEntry, Page, Stats
+from lithair.client.filters import Filters, Pairs, options_of, pairs_of
+from lithair.client.item_codec import ItemCodec
+from lithair.client.refusals import error_of
+from lithair.core.schema import schema_of
+from lithair.errors import LithairError
+from lithair.model import Model
+from lithair.wire.messages import Reply, Write
+from lithair.wire.protocol import BODY_BYTES_MAX, Verb
+
+T = TypeVar("T")
+R = TypeVar("R")
+PartialItem = dict[str, Any]  # Any: JSON values of whichever fields were asked for
+
+_decode_page = msgspec.json.Decoder(Page[PartialItem]).decode
+_decode_count = msgspec.json.Decoder(dict[str, int]).decode
+_decode_bool = msgspec.json.Decoder(bool).decode
+_decode_stats = msgspec.json.Decoder(Stats).decode
+
+NO_SUBSCRIPTIONS = (
+    "this version of Lithair has no subscriptions yet: read the model's HTTP stream instead"
+)
+
+
+class Call(Generic[R]):
+    """One request: a verb with what it is about, and how to read the body of its answer."""
+
+    __slots__ = ("argument", "read", "verb", "when_absent", "write")
+
+    def __init__(
+        self,
+        verb: Verb,
+        read: Callable[[bytes], R],
+        argument: str | Pairs | None = None,
+        write: Write | None = None,
+        when_absent: Callable[[], R] | None = None,
+    ) -> None:
+        self.verb = verb
+        self.read = read
+        self.argument = argument
+        self.write = write
+        self.when_absent = when_absent
+
+    def result(self, reply: Reply) -> R:
+        """Read the answer; raises the error that belongs to a refusal."""
+        if reply.status < 400:
+            return self.read(reply.body)
+        if reply.status == 404 and self.when_absent is not None:
+            return self.when_absent()
+        raise error_of(reply.status, reply.body)
+
+
+class Calls(Generic[T]):
+    """Makes the calls of one model's handles."""
+
+    def __init__(self, model: type[T] | str) -> None:
+        if isinstance(model, str):
+            self.name = model
+            self.codec: ItemCodec[T] = cast("ItemCodec[T]", ItemCodec(PartialItem, None))
+            return
+        if not issubclass(model, Model):
+            raise TypeError(f"{model!r} is no model: give a subclass of lithair.Model, or a name")
+        self.name = model.__name__
+        self.codec = cast("ItemCodec[T]", ItemCodec(model, schema_of(model)))
+
+    # Reads
+
+    def get(self, item_id: str) -> Call[T | None]:
+        return Call[T | None](Verb.GET, self.codec.item, item_id, when_absent=_nothing)
+
+    def list(self, pairs: Pairs) -> Call[Page[T]]:
+        return Call(Verb.LIST, self.codec.page, pairs)
+
+    def page_after(self, after: str | None) -> Call[Page[T]]:
+        return self.list(() if after is None else (("after", after),))
+
+    def list_fields(self, pairs: Pairs) -> Call[Page[PartialItem]]:
+        return Call(Verb.LIST, _decode_page, pairs)
+
+    def count(self, filters: Filters | None) -> Call[int]:
+        pairs = pairs_of(filters, self.codec.wire_name)
+        return Call(Verb.COUNT, lambda body: _decode_count(body)["count"], pairs)
+
+    def history(self, item_id: str) -> Call[builtins.list[HistoryEntry[T]]]:
+        return Call(Verb.HISTORY, self.codec.history, item_id, when_absent=_no_entries)
+
+    def stats(self) -> Call[Stats]:
+        return Call(Verb.STATS, _decode_stats)
+
+    def pairs(
+        self,
+        filters: Filters | None,
+        sort: str | Sequence[str] | None = None,
+        skip: int = 0,
+        take: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Pairs:
+        """Give the query of a list."""
+        name = self.codec.wire_name
+        return pairs_of(filters, name) + options_of(sort, skip, take, fields, name)
+
+    # Writes
+
+    def create(self, item: T) -> Call[T]:
+        body = self.codec.encode(self.codec.identified(item))
+        return self._write(Verb.CREATE, self.codec.item, body=body)
+
+    def bulk_create(self, items: Iterable[T]) -> Call[builtins.list[T]]:
+        return self._write(Verb.BULK, self.codec.items, body=self._array(items))
+
+    def replace(self, item_id: str, item: T, if_seq: int | None) -> Call[T]:
+        body = self.codec.encode(self.codec.identified(item, item_id))
+        return self._write(Verb.REPLACE, self.codec.item, item_id, body, if_seq)
+
+    def patch(self, item_id: str, changes: Mapping[str, object], if_seq: int | None) -> Call[T]:
+        body = self.codec.encode_changes(changes)
+        return self._write(Verb.PATCH, self.codec.item, item_id, body, if_seq)
+
+    def delete(self, item_id: str, if_seq: int | None) -> Call[None]:
+        return self._write(Verb.DELETE, _ignored, item_id, if_seq=if_seq)
+
+    def upsert(self, items: Iterable[T]) -> Call[int]:
+        read: Callable[[bytes], int] = lambda body: _decode_count(body)["count"]
+        return self._write(Verb.UPSERT, read, body=self._array(items))
+
+    def upsert_one(self, item: T) -> Call[None]:
+        return self._write(Verb.UPSERT, _ignored, body=self._array([item]))
+
+    def upsert_at(self, item_id: str, item: T) -> Call[None]:
+        body = self.codec.encode(self.codec.identified(item, item_id))
+        return self._write(Verb.UPSERT_AT, _ignored, item_id, body)
+
+    def erase(self, item_id: str) -> Call[bool]:
+        return self._write(Verb.ERASE, _decode_bool, item_id)
+
+    def _array(self, items: Iterable[T]) -> bytes:
+        codec = self.codec
+        return b"[%b]" % b",".join([codec.encode(codec.identified(item)) for item in items])
+
+    def _write(
+        self,
+        verb: Verb,
+        read: Callable[[bytes], R],
+        key: str = "",
+        body: bytes = b"",
+        if_seq: int | None = None,
+    ) -> Call[R]:
+        if len(body) > BODY_BYTES_MAX:
+            raise LithairError(
+                f"{verb.name.lower()}: {len(body)} bytes of items; one call is one atomic commit and"
+                f" takes {BODY_BYTES_MAX} bytes at most: split the list into several calls",
+                status=413,
+            )
+        command_id = uuid.UUID(str(uuid_utils.uuid7())).bytes
+        if_match = None if if_seq is None else (if_seq,)
+        return Call(verb, read, write=Write(command_id, key, body, if_match))
+
+
+def _nothing() -> None:
+    return None
+
+
+def _no_entries() -> list[Any]:
+    return []
+
+
+def _ignored(_body: bytes) -> None:
+    return None

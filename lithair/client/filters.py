@@ -1,0 +1,70 @@
+"""Filters and options of a list, as the pairs of a query string (docs/http.md).
+
+A value is a text in the grammar of queries (`">10"`, `"!draft"`, `"[a,b]"`), anything else is meant
+literally: `{"price": ">10", "read": False, "owner": None}`. A list of them on one field is ANDed.
+"""
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from lithair.errors import ValidationFailed
+
+Filters = Mapping[str, object]
+Pairs = tuple[tuple[str, str], ...]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def literal(value: object) -> str:
+    """Write a value as the text of a filter that it alone equals."""
+    if value is None:
+        return "null"
+    if isinstance(value, enum.Enum):
+        value = cast(object, value.value)
+        if isinstance(value, str):
+            return "=" + value  # whatever it begins with, it is meant as it stands
+    try:
+        encoded = _encode(value)
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise ValidationFailed(f"a filter can't be {value!r}: {error}") from None
+    if encoded[:1] in (b"{", b"["):
+        raise ValidationFailed(f"a filter can't be {value!r}: give a text, or a scalar value")
+    return str(msgspec.json.decode(encoded)) if encoded[:1] == b'"' else encoded.decode()
+
+
+def pairs_of(filters: Filters | None, wire_name: Callable[[str], str]) -> Pairs:
+    """Give the pairs of some filters."""
+    pairs: list[tuple[str, str]] = []
+    for name, asked in (filters or {}).items():
+        several = cast("Sequence[object]", asked) if isinstance(asked, list | tuple) else (asked,)
+        for value in several:
+            text = value if isinstance(value, str) and not isinstance(value, enum.Enum) else None
+            pairs.append((wire_name(name), literal(value) if text is None else text))
+    return tuple(pairs)
+
+
+def options_of(
+    sort: str | Sequence[str] | None,
+    skip: int,
+    take: int | None,
+    fields: Sequence[str] | None,
+    wire_name: Callable[[str], str],
+) -> Pairs:
+    """Give the pairs of a list's options; what is left out takes its default."""
+    pairs: list[tuple[str, str]] = []
+    if sort:
+        names = sort.split(",") if isinstance(sort, str) else sort
+        signed = (
+            "-" + wire_name(name[1:]) if name.startswith("-") else wire_name(name) for name in names
+        )
+        pairs.append(("sort", ",".join(signed)))
+    if skip:
+        pairs.append(("skip", str(skip)))
+    if take is not None:
+        pairs.append(("take", str(take)))
+    if fields is not None:
+        pairs.append(("fields", ",".join(wire_name(name) for name in fields)))
+    return tuple(pairs)

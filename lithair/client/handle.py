@@ -1,0 +1,163 @@
+"""Handles: a model as a plain Python object, from any process of the machine.
+
+Law: sync and asyncio handles say the same and do the same; what a call is stands in `calls`, how it
+is carried out in `connection`.
+"""
+
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Generic, NoReturn, TypeVar, overload
+
+from lithair.client.answers import HistoryEntry, Page, Stats
+from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
+from lithair.client.connection import Connection, RunDir
+from lithair.client.filters import Filters
+from lithair.errors import LithairError, ValidationFailed
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Handle(Generic[T]):
+    """Reads and writes one model, and waits for each answer.
+
+    Raises NotFound, Conflict, ValidationFailed, PreconditionFailed, ModelUnavailable, CallTimeout,
+    all of them LithairError. A call survives a restart of the model's process within its time-out,
+    exactly once. Used before the server is up, it waits for that until its time-out.
+    """
+
+    def __init__(
+        self,
+        model: type[T] | str,
+        run_dir: RunDir = None,
+        connection: Connection | None = None,
+    ) -> None:
+        self._model = model
+        self._calls: Calls[T] = Calls(model)
+        self._connection = connection or Connection(run_dir)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Handle, (self._model, self._connection.run_dir)
+
+    def _do(self, call: Call[R]) -> R:
+        return self._connection.wait(self._calls.name, call)
+
+    # Reads
+
+    def get(self, id: str) -> T | None:
+        """Return an item, or None."""
+        return self._do(self._calls.get(id))
+
+    @overload
+    def list(
+        self,
+        filters: Filters | None = ...,
+        sort: str | Sequence[str] | None = ...,
+        skip: int = ...,
+        take: int | None = ...,
+        fields: None = ...,
+    ) -> Page[T]: ...
+
+    @overload
+    def list(
+        self,
+        filters: Filters | None = ...,
+        sort: str | Sequence[str] | None = ...,
+        skip: int = ...,
+        take: int | None = ...,
+        *,
+        fields: Sequence[str],
+    ) -> Page[PartialItem]: ...
+
+    def list(
+        self,
+        filters: Filters | None = None,
+        sort: str | Sequence[str] | None = None,
+        skip: int = 0,
+        take: int | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Page[T] | Page[PartialItem]:
+        """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts."""
+        pairs = self._calls.pairs(filters, sort, skip, take, fields)
+        if fields is not None:
+            return self._do(self._calls.list_fields(pairs))
+        return self._do(self._calls.list(pairs))
+
+    def count(self, filters: Filters | None = None) -> int:
+        """Return how many items match."""
+        return self._do(self._calls.count(filters))
+
+    def iterate(self) -> Iterator[T]:
+        """Yield all items in creation order, a page at a time in memory.
+
+        Items that are created meanwhile come at the end; one that is deleted is left out when its
+        page was not fetched yet.
+        """
+        seen: builtins.list[str] = []  # ids of the last page, to go on behind
+        while True:
+            try:
+                page = self._do(self._calls.page_after(seen[-1] if seen else None))
+            except ValidationFailed:
+                if len(seen) < 2:
+                    raise
+                seen.pop()  # deleted since: the one before it is the last of those that are left
+                continue
+            for item in page.data:
+                yield item
+            if not page.has_more or not page.data:
+                return
+            seen = [self._calls.codec.id_of(item) for item in page.data]
+
+    def history(self, id: str) -> builtins.list[HistoryEntry[T]]:
+        """Return every event still held of an item, oldest first; empty when there is none."""
+        return self._do(self._calls.history(id))
+
+    def stats(self) -> Stats:
+        """Return the model's figures."""
+        return self._do(self._calls.stats())
+
+    def subscribe(self, since: int | None = None, filters: Filters | None = None) -> NoReturn:
+        """Follow the model's events; this version can't yet, and says so."""
+        raise LithairError(NO_SUBSCRIPTIONS)
+
+    # Writes
+
+    def create(self, item: T) -> T:
+        """Create an item; one without an id gets a UUIDv7. Raises Conflict, ValidationFailed."""
+        return self._do(self._calls.create(item))
+
+    def bulk_create(self, items: Iterable[T]) -> builtins.list[T]:
+        """Create all of these items or, when one is refused, none."""
+        return self._do(self._calls.bulk_create(items))
+
+    def replace(self, id: str, item: T, if_seq: int | None = None) -> T:
+        """Replace an item whole; with `if_seq` only if that was its last event."""
+        return self._do(self._calls.replace(id, item, if_seq))
+
+    def patch(self, id: str, changes: Mapping[str, object], if_seq: int | None = None) -> T:
+        """Change some fields (JSON Merge Patch, RFC 7396); with `if_seq` as in `replace`."""
+        return self._do(self._calls.patch(id, changes, if_seq))
+
+    def delete(self, id: str, if_seq: int | None = None) -> None:
+        """Delete an item; raises NotFound when it is not there."""
+        self._do(self._calls.delete(id, if_seq))
+
+    def apply_replicated_item(self, item: T) -> None:
+        """Put an item, whether or not it exists; doing it again changes nothing."""
+        self._do(self._calls.upsert_one(item))
+
+    def apply_replicated_items(self, items: Iterable[T]) -> int:
+        """Put all of these items as one atomic write; return how many."""
+        return self._do(self._calls.upsert(items))
+
+    def apply_replicated_update(self, id: str, item: T) -> None:
+        """Update an item, or create it when it is absent."""
+        self._do(self._calls.upsert_at(id, item))
+
+    def apply_replicated_delete(self, id: str) -> bool:
+        """Delete an item; return whether it was there."""
+        return self._do(self._calls.erase(id))
+
+    def close(self) -> None:
+        """Close this handle's own connection; not needed for those of a client."""
+        self._connection.close()
