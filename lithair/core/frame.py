@@ -43,7 +43,8 @@ FORMAT_VERSION: Final = 1
 SEGMENT_MAGIC: Final = b"\x89LTLOG\r\n"  # not text, and damaged visibly by a text-mode copy
 DATA_MAGIC: Final = b"LTfr"
 CLOSING_MAGIC: Final = b"CLOS"  # differs from the other in several bits of every byte
-# Neither can begin inside a record: keys and JSON have no control characters, `len` always has.
+# Neither can begin a frame inside a key or an item's JSON: the first byte of any `len` up to
+# FRAME_BYTES_MAX, read from its end, is a control character, and those have none.
 
 _HEADER: Final = struct.Struct("<8sIIIIQQQ16sHI")
 _HEADER_CHECKED: Final = struct.Struct("<IIQQQ16sHI")  # what the crc covers of _HEADER
@@ -52,7 +53,7 @@ HEADER_BYTES_MAX: Final = 16 << 20  # a description is a few KiB; a length past 
 _HEAD: Final = struct.Struct("<4sIIIQQI")  # magic crc len prev_crc synced_seq first_seq n
 _HEAD_CHECKED: Final = struct.Struct("<IIQQI")  # what the crc covers of _HEAD
 FRAME_HEAD_BYTES: Final = _HEAD.size
-FRAME_BYTES_MAX: Final = 1 << 30  # offsets within a segment are u32; see LogOptions too
+FRAME_BYTES_MAX: Final = (1 << 29) - 1  # see DATA_MAGIC; far above any batch of requests
 CLOSING_BYTES: Final = FRAME_HEAD_BYTES
 _CRC: Final = struct.Struct("<I")
 _N: Final = struct.Struct("<I")

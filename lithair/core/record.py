@@ -27,7 +27,7 @@ _CRC: Final = struct.Struct("<I")
 _CRC_AND_LEN: Final = struct.Struct("<II")
 
 RECORD_BYTES_MIN: Final = FIXED.size
-RECORD_BYTES_MAX: Final = 1 << 30  # offsets within a segment are u32; a frame stays under that too
+RECORD_BYTES_MAX: Final = 1 << 29  # what a frame can hold at most
 NO_COMMAND: Final = bytes(16)
 KIND_MAX: Final = 3  # EventKind.DELETE
 KEYED_FLAG: Final = 0x80

@@ -28,7 +28,7 @@ from lithair.storage.files import Files, Lock, is_no_room
 from lithair.storage.lock import hold_directory
 from lithair.storage.opening import Opening, ReplayedFrames
 
-SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and a frame of 1 GiB must fit behind it
+SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and the longest frame must fit behind it
 
 Durability = Literal["always", "interval", "os"]
 
