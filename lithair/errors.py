@@ -90,11 +90,11 @@ class Mistakes(LithairError):
         self.sentences = tuple(sentences)
 
 
-class DeclarationError(LithairError, TypeError):
+class DeclarationError(Mistakes, TypeError):
     """A class or a decorator says something that it can't mean; the message says what to write."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        super().__init__([message])
         _hook_uncaught_once()
 
 
