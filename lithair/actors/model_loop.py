@@ -34,6 +34,7 @@ from lithair.wire.protocol import Verb
 
 MESSAGES_PER_TURN = 256  # so that one turn stays short even when every client sends at once
 COMMANDS_PER_PLAN = 4096  # a batch decides in some 20 ms at most; reads wait no longer than that
+BODY_BYTES_PER_PLAN = 16 << 20  # a frame has 512 MiB at most, and defaults make items longer
 SLICE_S = 0.001  # what a long read may take between two looks at the socket
 IDLE_MS = 250  # how often an idle loop looks at deadlines
 PARKED_MS = 20  # the same while writes wait for other models
@@ -210,8 +211,7 @@ class ModelLoop:
         """Decide what has gathered, unless a batch is still with the disk."""
         if not self._pending or self._plan is not None:
             return
-        batch = self._pending[:COMMANDS_PER_PLAN]
-        del self._pending[:COMMANDS_PER_PLAN]
+        batch = self._next_batch()
         plan = self._state.decide(batch, time.time_ns() // 1_000_000, new_id)
         if plan.parked:
             assert self.references is not None, "a model without references has parked a command"
@@ -221,6 +221,18 @@ class ModelLoop:
             self._writer.submit(plan.events)
         else:
             self._commit(Appended([]))
+
+    def _next_batch(self) -> list[Command]:
+        """Take as many commands as one frame of the log carries well; at least one."""
+        size = count = 0
+        for command in self._pending[:COMMANDS_PER_PLAN]:
+            size += len(command.body)
+            count += 1
+            if size > BODY_BYTES_PER_PLAN:
+                break
+        batch = self._pending[:count]
+        del self._pending[:count]
+        return batch
 
     def _take_committed(self) -> None:
         done = self._writer.take()

@@ -23,6 +23,10 @@ from lithair.handler import ModelHandler
 from lithair.model import Model
 
 
+GROUP_ITEMS_MAX = 100_000  # of one bulk: it is decided in one go, and reads wait for that
+GROUP_BYTES_MAX = 128 << 20  # of one bulk as stored: one frame of the log carries it
+
+
 class HookFailed(LithairError):
     """A hook raised something other than `Rejected`; the message says no more, the log does."""
 
@@ -178,6 +182,10 @@ class Decision:
         act: Callable[[Command, bytes], int],
     ) -> tuple[int, ...]:
         """Do the same to each of a group's items; names the faults of all that are not valid."""
+        if len(bodies) > GROUP_ITEMS_MAX:
+            raise Refusal(
+                413, f"{len(bodies)} items; one group takes {GROUP_ITEMS_MAX}: send several"
+            )
         events: list[int] = []
         faults: list[FieldError] = []
         missing: set[Reference] = set()
@@ -196,6 +204,8 @@ class Decision:
                 ]
         if faults:
             raise invalid(faults)
+        if sum(len(self.plan.events[index].payload) for index in events) > GROUP_BYTES_MAX:
+            raise Refusal(413, f"More than {GROUP_BYTES_MAX} bytes with all defaults: send several")
         if missing:
             raise _Parked(frozenset(missing))
         return tuple(events)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from lithair.core.command import PUBLIC, TRUSTED, Action
+from lithair.core.decide import GROUP_ITEMS_MAX
 from lithair.core.idempotency import KEYED_MS_MAX
 from lithair.errors import Rejected, StorageFull
 from lithair.handler import ModelHandler
@@ -97,6 +98,13 @@ def test_a_bulk_is_all_or_nothing() -> None:
     assert [item["id"] for item in msgspec.json.decode(done.body)] == ["a", "b"]
     assert bench.do(Action.BULK, body="[]").body == b"[]"
     assert len(bench.events) == 2
+
+
+def test_a_bulk_of_too_many_items_is_refused() -> None:
+    bench = Bench()
+    body = b"[" + b",".join([b"{}"] * (GROUP_ITEMS_MAX + 1)) + b"]"
+    assert bench.do(Action.BULK, body=body).status == 413
+    assert bench.events == []
 
 
 def test_a_refused_bulk_leaves_its_unique_values_free_for_the_same_batch() -> None:
