@@ -22,7 +22,6 @@ from lithair.errors import FieldError, LithairError
 from lithair.handler import ModelHandler
 from lithair.model import Model
 
-
 GROUP_ITEMS_MAX = 100_000  # of one bulk: it is decided in one go, and reads wait for that
 GROUP_BYTES_MAX = 128 << 20  # of one bulk as stored: one frame of the log carries it
 
