@@ -46,16 +46,20 @@ from lithair.retention import retention
 from lithair.sessions import MemorySessionStore, PersistentSessionStore, SessionManager
 
 if TYPE_CHECKING:
-    from lithair.client import connect
+    from lithair.client import Client, Event, Handle, HistoryEntry, Page, Stats, connect
 
 __all__ = [
     "Audited",
     "CallTimeout",
+    "Client",
     "Conflict",
     "Created",
     "EmailAddress",
+    "Event",
     "FieldError",
+    "Handle",
     "Hidden",
+    "HistoryEntry",
     "Immutable",
     "Indexed",
     "Lithair",
@@ -68,6 +72,7 @@ __all__ = [
     "NonEmpty",
     "NotFound",
     "Owner",
+    "Page",
     "Permission",
     "PersistentSessionStore",
     "Pinned",
@@ -79,6 +84,7 @@ __all__ = [
     "Response",
     "SessionManager",
     "Slug",
+    "Stats",
     "Unique",
     "Updated",
     "Url",
@@ -93,9 +99,9 @@ __version__ = "0.1.0"
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
     def __getattr__(name: str) -> object:
-        """Load `connect` when it is asked for: pyzmq is for those who use handles."""
-        if name == "connect":
-            from lithair.client import connect
+        """Load what handles need when it is asked for: pyzmq is for those who use them."""
+        if name in {"Client", "Event", "Handle", "HistoryEntry", "Page", "Stats", "connect"}:
+            from lithair import client
 
-            return connect
+            return getattr(client, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ they are asked for and nowhere else, so a model process never imports what only 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,9 +16,11 @@ from lithair.handler import ModelHandler
 from lithair.http import Request
 from lithair.retention import Retention
 
+if TYPE_CHECKING:
+    from lithair.client import Client
+
 RouteFunction = Callable[[Request], Awaitable[object]]
-# Any: the worker's function takes a client, which is a layer above
-WorkerFunction = Callable[[Any], object]
+WorkerFunction = Callable[["Client"], object]
 
 
 class ModelDeclaration(msgspec.Struct, frozen=True):

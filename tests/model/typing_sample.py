@@ -10,8 +10,10 @@ from msgspec import Meta, Struct, field
 
 from lithair import (
     Audited,
+    Client,
     Created,
     EmailAddress,
+    Handle,
     Hidden,
     Immutable,
     Indexed,
@@ -20,6 +22,7 @@ from lithair import (
     ModelHandler,
     NonEmpty,
     Owner,
+    Page,
     Permission,
     Pinned,
     PrimaryKey,
@@ -102,23 +105,29 @@ async def show(request: Request) -> Response | dict[str, str]:
     assert_type(address, Address)
     assert_type(request.path["id"], str)
     assert_type(request.query.get_all("q"), list[str])
+    movie = await request.model(Movie).get(request.path["id"])
+    assert_type(movie, Movie | None)
     return {"id": request.path["id"]} if address.town else Response(b"", status=404)
 
 
-def nightly(lithair: object) -> None:
-    assert lithair
+def nightly(lithair: Client) -> None:
+    people = lithair.model(Person)
+    assert_type(people, Handle[Person])
+    assert_type(people.get("ada"), Person | None)
+    assert_type(people.list(take=1), Page[Person])
 
 
 app = (
     Lithair()
     .with_handler(Movies(Movie, "./data/movies"), "/api/movies")
-    .with_model(Person, "./data/people", "/api/people")
     .with_route("POST", "/show/{id}", show)
     .with_worker(nightly, "nightly", every=86_400)
     .with_cors(["https://a.example"])
     .with_port(0)
 )
 assert_type(app, Lithair)
+app, people = app.with_model_ref(Person, "./data/people", "/api/people")
+assert_type(people, Handle[Person])
 
 if __name__ == "__main__":
     app.serve()
