@@ -4,6 +4,7 @@ Law: the state after a replay equals the one that committing the same events gav
 built once at the end: what came and went costs them nothing.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -22,7 +23,7 @@ CREATE: Final = int(EventKind.CREATE)
 # (offset in buffer, length, seq, time_ms, kind, flags, key, payload, command_id, prev segment,
 #  prev offset, key_hash, body_hash, status)
 RecordFields = tuple[int, int, int, int, int, int, str, bytes, bytes, int, int, bytes, bytes, int]
-Upgrade = Callable[[bytes], bytes]
+Upgrade = Callable[[bytes, int], bytes]
 
 
 class Replay:
@@ -68,7 +69,7 @@ class Replay:
                 projection.remove(slot)
                 graves.dig(key, Position(segment, base_offset + at))
             else:
-                payload = stored if upgrade is None else upgrade(stored)
+                payload = stored if upgrade is None else upgrade(stored, time_ms)
                 if slot is None:
                     slot = projection.insert(key, payload, seq, time_ms)
                     graves.remove(key)
@@ -98,16 +99,29 @@ class Replay:
 
 
 def make_upgrade(schema: Schema) -> Upgrade:
-    """Make what adds the fields that a declaration has gained, with their defaults."""
+    """Make what adds the fields that a declaration has gained to a record of that time (ms).
+
+    A Created or Updated field was not there to be filled in: the record's own time is.
+    """
     fields = msgspec.defstruct(
         "Upgraded",
         [(f.name, msgspec.Raw | msgspec.UnsetType, _default(f)) for f in schema.fields],
         rename={f.name: f.wire for f in schema.fields},
     )
     decode, encode = msgspec.json.Decoder(fields).decode, msgspec.json.Encoder().encode
-    return lambda payload: encode(decode(payload))
+    filled_in = [f.name for f in schema.fields if f.created or f.updated]
+
+    def upgrade(payload: bytes, time_ms: int) -> bytes:
+        item = decode(payload)
+        for name in filled_in:
+            if getattr(item, name) is msgspec.UNSET:
+                time = dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC)
+                setattr(item, name, msgspec.Raw(encode(time)))
+        return encode(item)
+
+    return upgrade
 
 
 def _default(field: FieldInfo) -> object:
-    """Give what stands for a field that an old record lacks; unset: a time nobody wrote down."""
+    """Give what stands for a field that an old record lacks."""
     return msgspec.UNSET if field.default_json is None else msgspec.Raw(field.default_json)

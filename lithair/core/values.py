@@ -92,6 +92,15 @@ def sortable_type(hint: object) -> Sort:
     return _of_mixed
 
 
+def _expected(hint: object) -> str:
+    """Name the values that a type admits, where they are few."""
+    if typing.get_origin(hint) is typing.Literal:
+        return "write one of " + ", ".join(str(value) for value in typing.get_args(hint))
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return "write one of " + ", ".join(str(member.value) for member in hint)
+    return ""
+
+
 def parse_text(text: str, hint: object) -> object:
     """Read a query's text as a value of type `hint`; raises `ValueError` when it isn't one."""
     if hint is str:
@@ -101,7 +110,7 @@ def parse_text(text: str, hint: object) -> object:
     except msgspec.ValidationError as error:
         if hint is dt.datetime and len(text) == len("2026-01-31"):
             return parse_text(text + "T00:00:00Z", hint)
-        raise ValueError(str(error)) from None
+        raise ValueError(_expected(hint) or str(error)) from None
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not a finite number")
     return typing.cast(object, value)
