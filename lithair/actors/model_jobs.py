@@ -4,6 +4,7 @@ Law: at most `RUNNING_MAX` run at a time and no slice outlasts the clock by more
 that a long scan delays nobody; a job whose time is up or whose client is gone is given up.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -17,7 +18,9 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
 from lithair.core.scan import Scan
-from lithair.errors import LithairError
+from lithair.errors import DamagedLog, LithairError
+
+log = logging.getLogger(__name__)
 
 RUNNING_MAX = 2  # each holds what it has found so far; more at a time would only slow each other
 WAITING_MAX = 4096  # some seconds of work; past it callers had better come back
@@ -149,6 +152,8 @@ class Jobs:
         try:
             read = job.work.step()
         except LithairError as error:
+            if isinstance(error, DamagedLog):
+                log.error("%s", error)
             job.work.close()
             self._finish(job, error)
             return True

@@ -18,12 +18,12 @@ from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
 from lithair.actors.references import References
 from lithair.core import reads
-from lithair.core.command import Action, Answer, Command, Plan
+from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
-from lithair.errors import LithairError, StorageFull
+from lithair.errors import DamagedLog, LithairError, StorageFull
 from lithair.process import SYNCING, Child
 from lithair.storage.event_log import Appended, EventLog
 from lithair.transport.request_server import RequestServer
@@ -255,10 +255,18 @@ class ModelLoop:
             if outcome.fault is not None:
                 log.error("a hook of %s failed", self._child.name, exc_info=outcome.fault)
             if outcome.repeat_of:
-                events = self._log.command_events(outcome.repeat_of)
-                answers[index] = self._state.repeat(outcome.command, events)
+                answers[index] = self._repeat(outcome)
         self._state.tables.tidy()
         self._answer(answers)
+
+    def _repeat(self, outcome: Outcome) -> Answer:
+        """Answer a command that was carried out before from its records in the log."""
+        try:
+            events = self._log.command_events(outcome.repeat_of)
+        except DamagedLog as error:
+            log.error("%s", error)
+            return Answer(outcome.command, error.status, problem_of(error))
+        return self._state.repeat(outcome.command, events)
 
     def _answer(self, answers: list[Answer]) -> None:
         seq, replies, references = self._state.seq, self._replies, self.references

@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from lithair.errors import FieldError, LithairError
+from lithair.errors import DamagedLog, FieldError, LithairError, StorageFull
 
 _encode = msgspec.json.Encoder().encode
 
@@ -44,5 +44,13 @@ def problem_body(status: int, message: str, errors: Iterable[FieldError] = ()) -
     return _encode(body)
 
 
+# What these say names files: it is for the log, not for whoever asks.
+_OUTWARD: dict[type[LithairError], str] = {
+    DamagedLog: "What is stored of this item is damaged; the server's log says where",
+    StorageFull: "The disk is full; reads go on, and writes do again when there is room",
+}
+
+
 def problem_of(error: LithairError) -> bytes:
-    return problem_body(error.status, str(error), error.errors)
+    """Encode an error as its caller may see it."""
+    return problem_body(error.status, _OUTWARD.get(type(error), str(error)), error.errors)

@@ -95,7 +95,8 @@ def test_a_full_disk_refuses_writes_until_there_is_room(
 ) -> None:
     served.write(Verb.CREATE, {"id": "a"})
     disk.capacity_bytes = disk.used_bytes() + 10
-    assert served.write(Verb.CREATE, {"id": "b"}).status == 507
+    refused = served.write(Verb.CREATE, {"id": "b"})
+    assert (refused.status, b"/data" in refused.body) == (507, False), "no path leaves"
     assert served.ask(Verb.GET, "a").status == 200
     disk.capacity_bytes = 1 << 40
     assert served.write(Verb.CREATE, {"id": "b"}).status == 201
@@ -175,3 +176,15 @@ def test_models_that_refer_to_each_other_write_at_the_same_time(tmp_path: Path) 
     assert (unknown.status, b"Author" in unknown.body) == (503, True)
     assert books.write(Verb.CREATE, {}).status == 201, "writes without references go on"
     books.stop()
+
+
+def test_a_record_that_is_damaged_under_a_running_process_costs_that_answer_alone(
+    disk: SimulatedFiles, served: Served
+) -> None:
+    served.write(Verb.CREATE, {"id": "a", "text": "aaaa"})
+    served.write(Verb.CREATE, {"id": "b", "text": "bbbb"})
+    (inode,) = (inode for path, inode in disk.names_cached.items() if path.endswith(".raftlog"))
+    inode.cached = inode.cached.replace(b"aaaa", b"aaxa")
+    broken = served.ask(Verb.HISTORY, "a")
+    assert (broken.status, b"/data" in broken.body) == (500, False)
+    assert served.ask(Verb.HISTORY, "b").status == 200
