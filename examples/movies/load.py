@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from app import DATA, HERE, RUN_DIR
 from cleaning import Row, as_found, mend
@@ -94,9 +95,9 @@ def show(account: Account, console: Console) -> None:
     complaints = Table("what Lithair said", "times", box=None)
     reasons = Counter(_kind(reason) for _, why in account.rejected for reason in why)
     for text, times in account.said.most_common(12):
-        complaints.add_row(text, str(times))
+        complaints.add_row(Text(text), str(times))
     for text, times in reasons.most_common(6):
-        complaints.add_row(f"rejected: {text}", str(times))
+        complaints.add_row(Text(f"rejected: {text}"), str(times))
     console.print(complaints)
 
 
