@@ -34,7 +34,7 @@ class Client:
     def model(self, model: str) -> Handle[PartialItem]: ...
 
     def model(self, model: type[T] | str) -> Handle[T] | Handle[PartialItem]:
-        """Return a handle of a model, by its class (items are its instances) or its name (dicts)."""
+        """Return a handle of a model: by its class with its instances, by its name with dicts."""
         if isinstance(model, str):
             return Handle[PartialItem](model, connection=self._connection)
         return Handle(model, connection=self._connection)

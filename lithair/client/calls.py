@@ -93,7 +93,7 @@ class Calls(Generic[T]):
 
     def count(self, filters: Filters | None) -> Call[int]:
         pairs = pairs_of(filters, self.codec.wire_name)
-        return Call(Verb.COUNT, lambda body: _decode_count(body)["count"], pairs)
+        return Call(Verb.COUNT, _count, pairs)
 
     def history(self, item_id: str) -> Call[builtins.list[HistoryEntry[T]]]:
         return Call(Verb.HISTORY, self.codec.history, item_id, when_absent=_no_entries)
@@ -134,8 +134,7 @@ class Calls(Generic[T]):
         return self._write(Verb.DELETE, _ignored, item_id, if_seq=if_seq)
 
     def upsert(self, items: Iterable[T]) -> Call[int]:
-        read: Callable[[bytes], int] = lambda body: _decode_count(body)["count"]
-        return self._write(Verb.UPSERT, read, body=self._array(items))
+        return self._write(Verb.UPSERT, _count, body=self._array(items))
 
     def upsert_one(self, item: T) -> Call[None]:
         return self._write(Verb.UPSERT, _ignored, body=self._array([item]))
@@ -161,13 +160,17 @@ class Calls(Generic[T]):
     ) -> Call[R]:
         if len(body) > BODY_BYTES_MAX:
             raise LithairError(
-                f"{verb.name.lower()}: {len(body)} bytes of items; one call is one atomic commit and"
-                f" takes {BODY_BYTES_MAX} bytes at most: split the list into several calls",
+                f"{verb.name.lower()}: {len(body)} bytes; one call is one atomic commit and takes"
+                f" {BODY_BYTES_MAX} bytes at most: split the list into several calls",
                 status=413,
             )
         command_id = uuid.UUID(str(uuid_utils.uuid7())).bytes
         if_match = None if if_seq is None else (if_seq,)
         return Call(verb, read, write=Write(command_id, key, body, if_match))
+
+
+def _count(body: bytes) -> int:
+    return _decode_count(body)["count"]
 
 
 def _nothing() -> None:

@@ -29,7 +29,7 @@ def set_default_run_dir(path: str) -> None:
 
 
 def run_dir_of(run_dir: str | os.PathLike[str] | None) -> str:
-    """Give the run directory: the argument, what this process was told, LT_RUN_DIR, `./.lithair`."""
+    """Give the run directory: as asked, as this process was told, LT_RUN_DIR, or `./.lithair`."""
     named = run_dir or next(iter(_default), None) or os.environ.get(RUN_DIR_VARIABLE)
     return os.path.abspath(named or RUN_DIR_DEFAULT)
 

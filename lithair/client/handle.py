@@ -102,8 +102,7 @@ class Handle(Generic[T]):
                     raise
                 seen.pop()  # deleted since: the one before it is the last of those that are left
                 continue
-            for item in page.data:
-                yield item
+            yield from page.data
             if not page.has_more or not page.data:
                 return
             seen = [self._calls.codec.id_of(item) for item in page.data]

@@ -10,8 +10,8 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, cast
 
 from lithair.transport.sockets import Socket, Waiter, monotonic_ms
 
@@ -107,14 +107,16 @@ class ThreadDriver:
             except Exception:  # the loop of this thread: one broken call must not end all handles
                 log.exception("a turn of the handles' thread failed")
 
-    def _turn(self, ready: object, now_ms: int) -> None:
-        for what in ready if isinstance(ready, list) else ():
+    def _turn(self, ready: Iterable[object], now_ms: int) -> None:
+        for what in ready:
             if what == self._wake_fd:
                 try:
                     os.eventfd_read(self._wake_fd)
                 except BlockingIOError:
                     pass
-            elif (seat := self._seats.get(what)) is not None and seat.client is not None:
+            elif (
+                seat := self._seats.get(cast(Socket, what))
+            ) is not None and seat.client is not None:
                 seat.client.receive(now_ms)
         calls = self._calls
         while calls:

@@ -19,7 +19,7 @@ LAYERS = {
     "lithair.declaration": 4.5,
     "lithair.process": 4.5,
     "lithair.client": 4.0,
-    "lithair.aio": 4.0,
+    "lithair.aio": 4.5,
     "lithair.storage": 3.0,
     "lithair.transport": 3.0,
     "lithair.wire": 2.0,
