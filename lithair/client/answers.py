@@ -57,7 +57,7 @@ class ProcessFigures(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """A model's figures; bytes are exact sums, not samples."""
+    """A model's figures; bytes are exact sums, not samples. `process` is None where none is told."""
 
     item_count: int = 0
     hot_count: int = 0
@@ -67,4 +67,4 @@ class Stats(msgspec.Struct, frozen=True):
     raftlog_size_bytes: int = 0
     events_since_last_compaction: int = 0
     last_compaction_at: dt.datetime | None = None
-    process: ProcessFigures = ProcessFigures()
+    process: ProcessFigures | None = None

@@ -93,6 +93,8 @@ def stats(state: ModelState, log_bytes: int) -> Read:
         "warm_count": 0,
         "approx_ram_bytes": projection.ram_bytes,
         "raftlog_size_bytes": log_bytes,
+        "events_since_last_compaction": state.seq,  # logs only grow yet
+        "last_compaction_at": None,
         "seq": state.seq,
     }
     return Read(200, _encode(figures))
