@@ -57,7 +57,7 @@ class ProcessFigures(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """A model's figures; bytes are exact sums, not samples. `process` is None where none is told."""
+    """A model's figures; bytes are exact sums, not samples. `process` is None when not told."""
 
     item_count: int = 0
     hot_count: int = 0
