@@ -7,12 +7,13 @@ when it serves, less that of one with an empty log, less the items' own bytes.
 
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import psutil
 
 from bench.report import machine, median, table
-from bench.served import Note, application, note, scratch
+from bench.served import AnyNote, IndexedNote, Note, application, make, scratch
 from lithair.core.event import Event, EventKind, Position
 from lithair.core.schema import schema_of
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
@@ -24,9 +25,17 @@ FRAME_EVENTS = 1_000
 ROUNDS = 3
 
 
-def write_log(directory: Path) -> int:
+class Opened(NamedTuple):
+    """One start of a server."""
+
+    ready_s: float
+    rss_bytes: int  # of the model process
+    items: int
+
+
+def write_log(directory: Path, model: type[AnyNote]) -> int:
     """Write every item five times over; give the bytes of the items as they are at the end."""
-    schema = schema_of(Note)
+    schema = schema_of(model)
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
     now_ms = time.time_ns() // 1_000_000
     log = EventLog.open(OsFiles(), str(directory), stamp, LogOptions(durability="os"), now_ms)
@@ -39,7 +48,7 @@ def write_log(directory: Path) -> int:
         events: list[Event] = []
         for number in range(first, first + FRAME_EVENTS):
             edition, index = divmod(number, ITEMS)
-            item = note(index, edition)
+            item = make(model, index, edition)
             payload = encode(item)
             if edition == EVENTS // ITEMS - 1:
                 payload_bytes += len(payload)
@@ -53,46 +62,59 @@ def write_log(directory: Path) -> int:
     return payload_bytes
 
 
-def open_once(directory: Path) -> tuple[float, int, int]:
-    """Start a server; give the seconds until it is ready, RSS of the model process, and items."""
+def open_once(directory: Path, model: type[AnyNote]) -> Opened:
+    """Start a server on a log, wait until it is ready, look, and stop it."""
     started = time.monotonic()
-    with application(directory).running() as server:
+    with application(directory, model).running() as server:
         ready_s = time.monotonic() - started
-        rss = sum(
+        rss_bytes = sum(
             process.memory_info().rss
             for process in psutil.Process(server.pid).children(recursive=True)
             if "model notes" in " ".join(process.cmdline())
         )
-        items = server.handle(Note).count()
-    return ready_s, rss, items
+        return Opened(ready_s, rss_bytes, server.handle(model).count())
+
+
+def measure_model(model: type[AnyNote]) -> tuple[str, ...]:
+    """Give one column of the table."""
+    with scratch("empty") as directory:
+        empty = open_once(directory, model)
+    with scratch("opening") as directory:
+        payload_bytes = write_log(directory / "notes", model)
+        log_bytes = sum(path.stat().st_size for path in (directory / "notes").glob("*.raftlog"))
+        rounds = [open_once(directory, model) for _ in range(ROUNDS)]
+    items = rounds[0].items
+    rss_bytes = median([one.rss_bytes for one in rounds])
+    overhead = (rss_bytes - empty.rss_bytes - payload_bytes) / items
+    return (
+        f"{items:,} items, {log_bytes / 1e6:,.0f} MB",
+        f"{median([one.ready_s for one in rounds]):.2f} s",
+        " ".join(f"{one.ready_s:.2f}" for one in rounds) + " s",
+        f"{empty.ready_s:.2f} s",
+        f"{empty.rss_bytes / 1e6:.1f} MB",
+        f"{rss_bytes / 1e6:.1f} MB",
+        f"{payload_bytes / items:.0f} bytes",
+        f"**{overhead:.0f} bytes**",
+    )
 
 
 def measure() -> str:
     """Give the section for RESULTS.md."""
     where = machine()
-    with scratch("empty") as directory:
-        empty_s, empty_rss, _ = open_once(directory)
-    with scratch("opening") as directory:
-        payload_bytes = write_log(directory / "notes")
-        log_bytes = sum(path.stat().st_size for path in (directory / "notes").glob("*.raftlog"))
-        rounds = [open_once(directory) for _ in range(ROUNDS)]
-    ready_s = median([ready for ready, _, _ in rounds])
-    rss = median([rss for _, rss, _ in rounds])
-    items = rounds[0][2]
-    overhead = (rss - empty_rss - payload_bytes) / items
-    rows = [
-        ("events, items, log", f"{EVENTS:,}, {items:,}, {log_bytes / 1e6:,.0f} MB"),
-        ("start of the server to ready, median", f"{ready_s:.2f} s"),
-        ("rounds", " ".join(f"{ready:.2f}" for ready, _, _ in rounds) + " s"),
-        ("the same with an empty log", f"{empty_s:.2f} s"),
-        ("model process, empty log", f"{empty_rss / 1e6:.1f} MB RSS"),
-        ("model process, serving", f"{rss / 1e6:.1f} MB RSS"),
-        ("payload", f"{payload_bytes / 1e6:.1f} MB, {payload_bytes / items:.0f} bytes an item"),
-        ("RAM per item above its payload", f"{overhead:.0f} bytes (one index included)"),
-    ]
+    what = (
+        "held",
+        "start of the server to ready, median",
+        "rounds",
+        "the same with an empty log",
+        "RSS of the model process, empty log",
+        "RSS of the model process, serving",
+        "payload of an item",
+        "RAM of an item above its payload",
+    )
+    rows = list(zip(what, measure_model(Note), measure_model(IndexedNote), strict=True))
     return (
-        "## Opening 1,000,000 events of 200,000 items\n\n"
-        + table(("what", "measured"), rows)
+        f"## Opening {EVENTS:,} events of {ITEMS:,} items\n\n"
+        + table(("", "no index", "one sorted index"), rows)
         + f"\n`python -m bench.opening`: {where}.\n"
     )
 

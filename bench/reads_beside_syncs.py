@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.report import machine, median, table
-from bench.served import Note, filled_server, note, scratch
+from bench.served import IndexedNote, filled_server, make, scratch
 from bench.wrk import Measured, run_wrk
 from lithair import connect
 
@@ -47,11 +47,11 @@ class SteadyWriter:
 
     def _write(self) -> None:
         with connect(self._run_dir) as lithair:
-            notes = lithair.model(Note)
+            notes = lithair.model(IndexedNote)
             number = 0
             while not self._stop.wait(0.02):
                 before = time.perf_counter()
-                notes.apply_replicated_item(note(number % ITEMS))
+                notes.apply_replicated_item(make(IndexedNote, number % ITEMS))
                 self.took_ms.append((time.perf_counter() - before) * 1000)
                 number += 1
 

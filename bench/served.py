@@ -1,10 +1,10 @@
-"""The application that is measured: items of about 300 bytes, text ids, one index."""
+"""The applications that are measured: items of about 300 bytes with text ids."""
 
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lithair import Indexed, Lithair, Model, Pinned
 
@@ -17,13 +17,24 @@ ON_DISK = ROOT / "data"  # git-ignored, and on the same disk as the project: /tm
 
 class Note(Model):
     from_: Pinned[str]
+    subject: Pinned[str]
+    body: str
+    read: bool = False
+
+
+class IndexedNote(Model):
+    from_: Pinned[str]
     subject: Pinned[Indexed[str]]
     body: str
     read: bool = False
 
 
-def note(number: int, edition: int = 0) -> Note:
-    return Note(
+AnyNote = TypeVar("AnyNote", Note, IndexedNote)
+
+
+def make(model: type[AnyNote], number: int, edition: int = 0) -> AnyNote:
+    """Make an item; the same number is the same item in another edition."""
+    return model(
         id=f"note-{number:07d}",
         from_=f"writer{number % 997}@example.org",
         subject=f"subject {number % 1000} of edition {edition}",
@@ -31,10 +42,10 @@ def note(number: int, edition: int = 0) -> Note:
     )
 
 
-def application(directory: Path) -> Lithair:
+def application(directory: Path, model: type[Model] = IndexedNote) -> Lithair:
     return (
         Lithair()
-        .with_model(Note, directory / "notes", "/api/notes")
+        .with_model(model, directory / "notes", "/api/notes")
         .with_run_dir(directory / "run")
         .with_port(0)
     )
@@ -52,7 +63,8 @@ def scratch(name: str) -> Generator[Path]:
 def filled_server(directory: Path, items: int) -> Generator["Server"]:
     """Run the application with one gateway and that many items in it."""
     with application(directory).running() as server:
-        notes = server.handle(Note)
+        notes = server.handle(IndexedNote)
         for start in range(0, items, 5000):
-            notes.bulk_create([note(n) for n in range(start, min(start + 5000, items))])
+            numbers = range(start, min(start + 5000, items))
+            notes.bulk_create([make(IndexedNote, number) for number in numbers])
         yield server

@@ -5,6 +5,7 @@ be 0, 1, 2, ... up to the last acknowledged one: a gap is a lost write, a repeat
 Beside it, every tenth write creates an item of its own.
 """
 
+import collections
 import threading
 import uuid
 from abc import ABC, abstractmethod
@@ -79,12 +80,14 @@ class HttpWriter(Writer):
 
     def _send(self, method: str, path: str, body: dict[str, object]) -> httpx.Response:
         headers = {"Idempotency-Key": str(uuid.uuid4())}
+        seen: collections.Counter[str] = collections.Counter()
         for _ in range(TRIES_MAX):
             try:
                 return self._http.request(method, self._url + path, json=body, headers=headers)
-            except httpx.TransportError:
+            except httpx.TransportError as error:
+                seen[repr(error)] += 1
                 self.retries += 1
-        raise AssertionError(f"{TRIES_MAX} connections were cut")
+        raise AssertionError(f"{TRIES_MAX} connections were cut: {dict(seen)}")
 
 
 class HandleWriter(Writer):
