@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench import http_load, opening, reads_beside_syncs
+from bench import event_log, http_load, opening, reads_beside_syncs
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 HEAD = """# Results
@@ -15,7 +15,7 @@ absolute numbers move with the machine and with what else runs on it.
 
 def main() -> None:
     sections: list[str] = []
-    for benchmark in (http_load, opening, reads_beside_syncs):
+    for benchmark in (http_load, reads_beside_syncs, opening, event_log):
         section = benchmark.measure()
         print(section, flush=True)
         sections.append(section)
