@@ -3,9 +3,11 @@
 Law: `on_reply` is called at most once; None means that it was answered or cancelled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lithair.wire.messages import Reply
+
+Asked = str | int | Sequence[str] | Sequence[int] | Sequence[tuple[str, str]] | None
 
 
 class Pending:
@@ -29,3 +31,12 @@ class Pending:
         self.is_sent = False  # to a process that had answered, in its present life
         self.deaths = 0
         self.seen_ms = 0  # when a tick first found it the oldest one
+
+
+def size_of(argument: Asked | tuple[str, str]) -> int:
+    """Give about how many bytes an argument takes on the wire, rather too many than too few."""
+    if isinstance(argument, str):
+        return len(argument) if argument.isascii() else 4 * len(argument)
+    if argument is None or isinstance(argument, int):
+        return 8
+    return 8 + sum(map(size_of, argument))

@@ -20,7 +20,7 @@ import zmq
 
 from lithair.core.problem import problem_body
 from lithair.transport.driver import ByHand, Driver
-from lithair.transport.pending import Pending
+from lithair.transport.pending import Asked, Pending, size_of
 from lithair.transport.sockets import Socket, WatchedDealer, is_readable
 from lithair.wire.codec import decode_replies, encode_requests
 from lithair.wire.messages import Reply, Write
@@ -54,7 +54,6 @@ NO_ANSWER: Final = "The model's process did not answer in time"
 UNREACHABLE: Final = "The model's process can't be reached"
 
 OnReply = Callable[[Reply], None]
-Asked = str | int | Sequence[str] | Sequence[int] | Sequence[tuple[str, str]] | None
 CANCELLED_THERE: Final = frozenset(
     (int(Verb.LIST), int(Verb.COUNT), int(Verb.HISTORY), int(Verb.EVENTS))
 )
@@ -126,10 +125,7 @@ class RequestClient:
         """Ask at the next `flush`; give the request's id, or 0 if it was refused at once."""
         request_id = self._last_id = self._last_id + 1
         request = (request_id, verb, deadline_ms, access, argument)
-        size = ENVELOPE_BYTES
-        if argument is not None and not isinstance(argument, int):
-            size += len(argument) if isinstance(argument, str) else 64 * len(argument)
-        return self._add(Pending(request, on_reply, size))
+        return self._add(Pending(request, on_reply, ENVELOPE_BYTES + size_of(argument)))
 
     def ask_write(
         self, verb: int, deadline_ms: int, access: str, write: Write, on_reply: OnReply
@@ -137,7 +133,7 @@ class RequestClient:
         """Ask for a write at the next `flush`; give the request's id, or 0 if refused at once."""
         request_id = self._last_id = self._last_id + 1
         request = (request_id, verb, deadline_ms, access, *write)
-        size = ENVELOPE_BYTES + len(write.body) + len(write.key)
+        size = ENVELOPE_BYTES + len(write.body) + size_of(write.key)
         return self._add(Pending(request, on_reply, size))
 
     def cancel(self, request_id: int) -> None:
@@ -168,15 +164,16 @@ class RequestClient:
 
     def flush(self, now_ms: int) -> None:
         """Send what was asked since the last time, as one message or a few."""
-        if self._dealer is None:
-            return
         if not self._is_greeted:
-            self._greet(now_ms)
+            # All of it is pending, and sent once greeted; what is cancelled meanwhile is let go of.
+            self._unsent = []
+            if self._dealer is not None:
+                self._greet(now_ms)
             return
         unsent, self._unsent = self._unsent, []
         if unsent:
             self._send(unsent)
-        if is_readable(self._dealer.socket):  # the descriptor is edge-triggered
+        if is_readable(self.socket):  # the descriptor is edge-triggered
             self.receive(now_ms)
 
     def receive(self, now_ms: int) -> None:
@@ -246,12 +243,12 @@ class RequestClient:
             self._hello_again_ms = max(self._hello_ms, now_ms) + HELLO_AGAIN_MS
 
     def _is_overdue(self, now_ms: int) -> bool:
-        if self._hello_ms or not self._pending or now_ms - self._heard_ms < OVERDUE_MS:
+        if self._hello_ms or not self._pending:
             return False
         oldest = next(iter(self._pending.values()))
         if not oldest.seen_ms:
             oldest.seen_ms = now_ms  # its age is measured by ticks: asking reads no clock
-        return now_ms - oldest.seen_ms >= OVERDUE_MS
+        return now_ms - max(oldest.seen_ms, self._heard_ms) >= OVERDUE_MS
 
     def _take(self, message: bytes, now_ms: int) -> None:
         self._unread_bytes += len(message)
@@ -366,7 +363,7 @@ class RequestClient:
     def _expire(self, now_ms: int) -> None:
         status, sentence = (504, NO_ANSWER) if self.is_alive(now_ms) else (503, self.unreachable)
         body = problem_body(status, sentence)
-        following = 0
+        self._next_deadline_ms = following = 0
         for pending in list(self._pending.values()):
             deadline_ms = pending.deadline_ms
             if not deadline_ms:
@@ -375,7 +372,8 @@ class RequestClient:
                 self._refuse(pending, status, body)
             elif not following or deadline_ms < following:
                 following = deadline_ms
-        self._next_deadline_ms = following
+        asked_ms = self._next_deadline_ms  # of what callbacks have asked meanwhile
+        self._next_deadline_ms = min(following or asked_ms, asked_ms or following)
 
 
 def _answer(pending: Pending, reply: Reply) -> None:
