@@ -39,28 +39,28 @@ NO_SUBSCRIPTIONS = (
 class Call(Generic[R]):
     """One request: a verb with what it is about, and how to read the body of its answer."""
 
-    __slots__ = ("argument", "read", "verb", "when_absent", "write")
+    __slots__ = ("argument", "instead", "read", "verb", "write")
 
     def __init__(
         self,
         verb: Verb,
         read: Callable[[bytes], R],
-        argument: str | Pairs | None = None,
+        argument: str | Pairs | Sequence[str] | None = None,
         write: Write | None = None,
-        when_absent: Callable[[], R] | None = None,
+        instead: tuple[int, Callable[[], R]] | None = None,
     ) -> None:
         self.verb = verb
         self.read = read
         self.argument = argument
         self.write = write
-        self.when_absent = when_absent
+        self.instead = instead  # of the error of this status
 
     def result(self, reply: Reply) -> R:
         """Read the answer; raises the error that belongs to a refusal."""
         if reply.status < 400:
             return self.read(reply.body)
-        if reply.status == 404 and self.when_absent is not None:
-            return self.when_absent()
+        if self.instead is not None and reply.status == self.instead[0]:
+            return self.instead[1]()
         raise error_of(reply.status, reply.body)
 
 
@@ -72,21 +72,24 @@ class Calls(Generic[T]):
             self.name = model
             self.codec: ItemCodec[T] = cast("ItemCodec[T]", ItemCodec(PartialItem, None))
             return
-        if not issubclass(model, Model):
-            raise TypeError(f"{model!r} is no model: give a subclass of lithair.Model, or a name")
-        self.name = model.__name__
-        self.codec = cast("ItemCodec[T]", ItemCodec(model, schema_of(model)))
+        found = _model_class(model)
+        self.name = found.__name__
+        self.codec = cast("ItemCodec[T]", ItemCodec(found, schema_of(found)))
 
     # Reads
 
     def get(self, item_id: str) -> Call[T | None]:
-        return Call[T | None](Verb.GET, self.codec.item, item_id, when_absent=_nothing)
+        return Call[T | None](Verb.GET, self.codec.item, _checked(item_id), instead=(404, _nothing))
 
     def list(self, pairs: Pairs) -> Call[Page[T]]:
         return Call(Verb.LIST, self.codec.page, pairs)
 
-    def page_after(self, after: str | None) -> Call[Page[T]]:
-        return self.list(() if after is None else (("after", after),))
+    def page_after(self, after: str | None) -> Call[Page[T] | None]:
+        """Ask for the items behind one of them; gives None when that one is not there."""
+        if after is None:
+            return Call[Page[T] | None](Verb.LIST, self.codec.page, ())
+        pairs = (("after", after),)
+        return Call[Page[T] | None](Verb.LIST, self.codec.page, pairs, instead=(400, _nothing))
 
     def list_fields(self, pairs: Pairs) -> Call[Page[PartialItem]]:
         return Call(Verb.LIST, _decode_page, pairs)
@@ -96,7 +99,8 @@ class Calls(Generic[T]):
         return Call(Verb.COUNT, _count, pairs)
 
     def history(self, item_id: str) -> Call[builtins.list[HistoryEntry[T]]]:
-        return Call(Verb.HISTORY, self.codec.history, item_id, when_absent=_no_entries)
+        item_id = _checked(item_id)
+        return Call(Verb.HISTORY, self.codec.history, item_id, instead=(404, _no_entries))
 
     def stats(self) -> Call[Stats]:
         return Call(Verb.STATS, _decode_stats)
@@ -107,7 +111,7 @@ class Calls(Generic[T]):
         sort: str | Sequence[str] | None = None,
         skip: int = 0,
         take: int | None = None,
-        fields: Sequence[str] | None = None,
+        fields: str | Sequence[str] | None = None,
     ) -> Pairs:
         """Give the query of a list."""
         name = self.codec.wire_name
@@ -166,7 +170,20 @@ class Calls(Generic[T]):
             )
         command_id = uuid.UUID(str(uuid_utils.uuid7())).bytes
         if_match = None if if_seq is None else (if_seq,)
-        return Call(verb, read, write=Write(command_id, key, body, if_match))
+        return Call(verb, read, write=Write(command_id, _checked(key), body, if_match))
+
+
+def _model_class(model: object) -> type[Model]:
+    if isinstance(model, type) and issubclass(model, Model):
+        return model
+    raise TypeError(f"{model!r} is no model: give a subclass of lithair.Model, or a name")
+
+
+def _checked(item_id: object) -> str:
+    """Refuse what is no id, before it is sent: the wire has a place for a text only."""
+    if not isinstance(item_id, str):
+        raise TypeError(f"{item_id!r} is no id: ids are texts")
+    return item_id
 
 
 def _count(body: bytes) -> int:

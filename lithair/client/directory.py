@@ -42,9 +42,10 @@ class ModelLink:
 
     def __init__(self, run_dir: str, name: str, seat: Seat) -> None:
         self.requests = RequestClient(driver=seat)
-        self.requests.unreachable = (
+        self._no_server = (
             f"No server answers in {run_dir}: is it running? Start it with: lithair run app.py"
         )
+        self.requests.unreachable = self._no_server
         self._run_dir = run_dir
         self._name = name
         self._control = ControlAsker(run_dir, seat)
@@ -82,6 +83,7 @@ class ModelLink:
 
     def _take(self, answer: Answer | None) -> None:
         if answer is None:
+            self.requests.unreachable = self._no_server
             return
         models = cast("tuple[dict[str, object], ...]", answer.get("models") or ())
         for model in models:
@@ -96,7 +98,12 @@ class ModelLink:
         self.requests.refuse_all(400, sentence)
 
     def _take_model(self, name: str, model: dict[str, object]) -> None:
-        if model.get("phase") == FAILED:
+        phase = model.get("phase")
+        self.requests.unreachable = (
+            f"The model {name} of the server in {self._run_dir} did not answer in time: it is"
+            f" {phase}. `lithair status` says more"
+        )
+        if phase == FAILED:
             why = (
                 f"The model {name} has failed: run `lithair status`, then `lithair restart {name}`"
             )

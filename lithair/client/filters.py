@@ -1,16 +1,21 @@
 """Filters and options of a list, as the pairs of a query string (docs/http.md).
 
-A value is a text in the grammar of queries (`">10"`, `"!draft"`, `"[a,b]"`), anything else is meant
-literally: `{"price": ">10", "read": False, "owner": None}`. A list of them on one field is ANDed.
+A value that is a text is one in the grammar of queries (`">10"`, `"!draft"`, `"[a,b]"`); anything
+else, members of an Enum too, is meant literally: `{"price": ">10", "read": False, "owner": None}`.
+A list of them on one field is ANDed. Law: a literal matches its value and no other; what can't be
+written as one is refused.
 """
 
 import enum
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
-from lithair.errors import ValidationFailed
+from lithair.errors import FieldError, ValidationFailed
+
+OPTIONS: Final = frozenset(("sort", "skip", "take", "after", "fields"))  # never names of fields
 
 Filters = Mapping[str, object]
 Pairs = tuple[tuple[str, str], ...]
@@ -24,21 +29,27 @@ def literal(value: object) -> str:
         return "null"
     if isinstance(value, enum.Enum):
         value = cast(object, value.value)
-        if isinstance(value, str):
-            return "=" + value  # whatever it begins with, it is meant as it stands
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValidationFailed(f"a filter can't be {value!r}: no item holds it")
     try:
         encoded = _encode(value)
-    except (TypeError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise ValidationFailed(f"a filter can't be {value!r}: {error}") from None
     if encoded[:1] in (b"{", b"["):
         raise ValidationFailed(f"a filter can't be {value!r}: give a text, or a scalar value")
-    return str(msgspec.json.decode(encoded)) if encoded[:1] == b'"' else encoded.decode()
+    text = str(msgspec.json.decode(encoded)) if encoded[:1] == b'"' else encoded.decode()
+    return "=" + text  # whatever it begins with, and be it "null", it is meant as it stands
 
 
 def pairs_of(filters: Filters | None, wire_name: Callable[[str], str]) -> Pairs:
     """Give the pairs of some filters."""
     pairs: list[tuple[str, str]] = []
     for name, asked in (filters or {}).items():
+        if name in OPTIONS:
+            message = "is no field: give it as an argument of its own"
+            raise ValidationFailed(
+                f"Filter {name!r} {message}", errors=(FieldError(name, message),)
+            )
         several = cast("Sequence[object]", asked) if isinstance(asked, list | tuple) else (asked,)
         for value in several:
             text = value if isinstance(value, str) and not isinstance(value, enum.Enum) else None
@@ -50,7 +61,7 @@ def options_of(
     sort: str | Sequence[str] | None,
     skip: int,
     take: int | None,
-    fields: Sequence[str] | None,
+    fields: str | Sequence[str] | None,
     wire_name: Callable[[str], str],
 ) -> Pairs:
     """Give the pairs of a list's options; what is left out takes its default."""
@@ -66,5 +77,6 @@ def options_of(
     if take is not None:
         pairs.append(("take", str(take)))
     if fields is not None:
-        pairs.append(("fields", ",".join(wire_name(name) for name in fields)))
+        names = fields.split(",") if isinstance(fields, str) else fields
+        pairs.append(("fields", ",".join(wire_name(name) for name in names)))
     return tuple(pairs)

@@ -12,7 +12,8 @@ from lithair.client.answers import HistoryEntry, Page, Stats
 from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
 from lithair.client.connection import Connection, RunDir
 from lithair.client.filters import Filters
-from lithair.errors import LithairError, ValidationFailed
+from lithair.client.walk import Step, Walk
+from lithair.errors import LithairError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,7 +38,7 @@ class Handle(Generic[T]):
         self._connection = connection or Connection(run_dir)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Handle, (self._model, self._connection.run_dir)
+        return Handle, (self._model, None, self._connection)
 
     def _do(self, call: Call[R]) -> R:
         return self._connection.wait(self._calls.name, call)
@@ -66,7 +67,7 @@ class Handle(Generic[T]):
         skip: int = ...,
         take: int | None = ...,
         *,
-        fields: Sequence[str],
+        fields: str | Sequence[str],
     ) -> Page[PartialItem]: ...
 
     def list(
@@ -75,7 +76,7 @@ class Handle(Generic[T]):
         sort: str | Sequence[str] | None = None,
         skip: int = 0,
         take: int | None = None,
-        fields: Sequence[str] | None = None,
+        fields: str | Sequence[str] | None = None,
     ) -> Page[T] | Page[PartialItem]:
         """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts."""
         pairs = self._calls.pairs(filters, sort, skip, take, fields)
@@ -90,22 +91,22 @@ class Handle(Generic[T]):
     def iterate(self) -> Iterator[T]:
         """Yield all items in creation order, a page at a time in memory.
 
-        Items that are created meanwhile come at the end; one that is deleted is left out when its
-        page was not fetched yet.
+        An item that is there all the while is given once. One created meanwhile comes at the end;
+        one deleted meanwhile is left out when its page was not fetched yet.
         """
-        seen: builtins.list[str] = []  # ids of the last page, to go on behind
+        walk = Walk(self._calls)
+        while (page := self._walk_on(walk.page())) is not None:
+            yield from page
+
+    def _walk_on(self, steps: Step[R]) -> R:
+        answer: object = None
         while True:
             try:
-                page = self._do(self._calls.page_after(seen[-1] if seen else None))
-            except ValidationFailed:
-                if len(seen) < 2:
-                    raise
-                seen.pop()  # deleted since: the one before it is the last of those that are left
-                continue
-            yield from page.data
-            if not page.has_more or not page.data:
-                return
-            seen = [self._calls.codec.id_of(item) for item in page.data]
+                call = steps.send(answer)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            answer = self._do(call)
 
     def history(self, id: str) -> builtins.list[HistoryEntry[T]]:
         """Return every event still held of an item, oldest first; empty when there is none."""

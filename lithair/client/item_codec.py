@@ -68,11 +68,13 @@ class ItemCodec(Generic[T]):
 
     def encode(self, item: T) -> bytes:
         """Encode an item as it is; without an id, the model process gives it one."""
+        if self._schema is not None and not isinstance(item, self._schema.model):
+            raise TypeError(f"{item!r} is not a {self._schema.name}, which this handle takes")
         return _encode(item)
 
     def identified(self, item: T, item_id: str = "") -> T:
         """Give the item with an id: its own, `item_id`, or a new one. Dicts stay as they are."""
-        if self._schema is None or self.id_of(item):
+        if self._schema is None or not isinstance(item, self._schema.model) or self.id_of(item):
             return item
         key = self._schema.key.name
         # Any: msgspec's own signature wants a Struct, and T is one whenever there is a schema
@@ -123,12 +125,19 @@ class ItemCodec(Generic[T]):
         try:
             fields = _without_constraints(self._schema.model)(body)
         except msgspec.ValidationError as error:
-            raise LithairError(
-                f"an item of {self._schema.name} as stored is not one as declared here: {error}."
-                " Run the server and this program with the same declaration"
-            ) from None
+            raise self._other_declaration(str(error)) from None
         values = msgspec.structs.asdict(fields)
-        return self._kind(**{n: v for n, v in values.items() if v is not msgspec.UNSET})
+        try:
+            return self._kind(**{n: v for n, v in values.items() if v is not msgspec.UNSET})
+        except TypeError as error:  # a field that this declaration requires is not there
+            raise self._other_declaration(str(error)) from None
+
+    def _other_declaration(self, why: str) -> LithairError:
+        assert self._schema is not None, "dicts have no declaration"
+        return LithairError(
+            f"an item of {self._schema.name} as stored is not one as declared here: {why}."
+            " Run the server and this program with the same declaration"
+        )
 
 
 @functools.cache
