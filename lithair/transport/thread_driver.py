@@ -95,8 +95,7 @@ class ThreadDriver:
     def _run(self) -> None:
         next_tick_ms = 0
         while not self._is_stopping:
-            is_busy = any(not client.is_idle for client in self._clients)
-            ready = self._waiter.wait(TICK_MS if is_busy else IDLE_MS)
+            ready = self._waiter.wait(self._wait_ms())
             now_ms = monotonic_ms()
             try:
                 self._turn(ready, now_ms)
@@ -106,6 +105,12 @@ class ThreadDriver:
                         client.tick(now_ms)
             except Exception:  # the loop of this thread: one broken call must not end all handles
                 log.exception("a turn of the handles' thread failed")
+
+    def _wait_ms(self) -> int:
+        if self._calls or self._to_flush:
+            return 0  # a call before them failed, or a tick asked: no wake-up follows
+        is_busy = any(not client.is_idle for client in self._clients)
+        return TICK_MS if is_busy else IDLE_MS
 
     def _turn(self, ready: Iterable[object], now_ms: int) -> None:
         for what in ready:

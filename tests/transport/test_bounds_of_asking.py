@@ -156,7 +156,11 @@ def test_a_body_longer_than_a_message_carries_is_413(asking: Asking) -> None:
 def test_an_argument_longer_than_a_message_carries_is_413(asking: Asking, verb: Verb) -> None:
     """ZeroMQ would end the connection over it, again and again, under all other requests."""
     text = "x" * (BODY_BYTES_MAX + 1000)
-    arguments: dict[Verb, Asked] = {Verb.EXISTS: ("a", text), Verb.LIST: (("a", text),), Verb.GET: text}
+    arguments: dict[Verb, Asked] = {
+        Verb.EXISTS: ("a", text),
+        Verb.LIST: (("a", text),),
+        Verb.GET: text,
+    }
     assert asking.read("long", verb, arguments[verb]) == 0
     assert asking.status("long") == 413
 
