@@ -182,7 +182,7 @@ class Lithair:
         return self._set(body_bytes_single=single, body_bytes_bulk=bulk)
 
     def with_run_dir(self, run_dir: Directory) -> "Lithair":
-        """Keep sockets and tokens in this directory (./.lithair, mode 0700)."""
+        """Keep sockets in this directory (./.lithair, mode 0700)."""
         return self._set(run_dir=run_dir)
 
     def declaration(

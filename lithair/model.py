@@ -187,11 +187,3 @@ class IdentifiedModel(Model):
     """The base that `Model` is exchanged for in a class without a key of its own."""
 
     id: str = ""
-
-
-def key_name(model: type[Model]) -> str:
-    """Return the Python name of the field that holds the id."""
-    for name, hint in checked_hints(model).items():
-        if Marker.PRIMARY_KEY in hint.markers:
-            return name
-    return "id"

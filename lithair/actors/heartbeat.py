@@ -38,6 +38,9 @@ class Heartbeat:
         self._child: Child | None = None
         self.present_phase = STARTING
         self._detail = ""
+        # Held from reading the phase to having sent it, else an old phase may arrive after a new
+        # one. Re-entrant: a signal may leave the main thread in the midst of it.
+        self._speaking = threading.RLock()
 
     def start(self) -> None:
         """Begin to beat, before anything that may take long."""
@@ -49,8 +52,9 @@ class Heartbeat:
         self._child = child
 
     def phase(self, phase: str, detail: str) -> None:
-        self.present_phase, self._detail = phase, detail
-        self._beat()
+        with self._speaking:
+            self.present_phase, self._detail = phase, detail
+            self._beat()
 
     def gave_up(self, sentence: str, exit_status: int) -> None:
         self._channel.send(GaveUp(sentence[:SENTENCE_MAX], exit_status))
@@ -71,12 +75,13 @@ class Heartbeat:
             child.on_leave()
 
     def _beat(self) -> None:
-        child = self._child
-        if child is None:
-            beat = Beat(self.present_phase, self._detail, 0, False)
-        else:
-            beat = Beat(self.present_phase, child.detail, child.progress, child.pending)
-        self._channel.send(beat)
+        with self._speaking:
+            child = self._child
+            if child is None:
+                beat = Beat(self.present_phase, self._detail, 0, False)
+            else:
+                beat = Beat(self.present_phase, child.detail, child.progress, child.pending)
+            self._channel.send(beat)
 
     def _run(self) -> None:
         poll = select.poll()

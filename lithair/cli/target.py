@@ -9,12 +9,13 @@ as multiprocessing's spawn would load it, so its classes belong to `__mp_main__`
 import importlib
 import os
 import sys
+import traceback
 import types
 from multiprocessing import spawn
 
 from lithair import app as builder
 from lithair.app import Lithair
-from lithair.errors import Mistakes
+from lithair.errors import LithairError, Mistakes
 
 _main_modules: list[types.ModuleType] = []  # those that were replaced; their functions still run
 
@@ -27,9 +28,28 @@ def load(target: str) -> Lithair:
     builder.IN_CHILD = True  # an app.serve() of the module itself starts nothing
     try:
         module = _load_file(place) if _is_file(place) else _load_module(place)
+    except LithairError:
+        raise
+    except Exception as error:  # the user's own code, whatever is wrong with it
+        raise Mistakes([_what_went_wrong(place, error)]) from error
     finally:
         builder.IN_CHILD = False
     return _application(module, name, target)
+
+
+def _what_went_wrong(place: str, error: Exception) -> str:
+    """Tell an error of the user's module from its own lines on, without ours before them."""
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    lines = "".join(traceback.format_exception(type(error), error, trace))
+    return f"{lines}{place} can't be imported; its own error stands above."
+
+
+def _is_ours(filename: str) -> bool:
+    """Say whether a frame belongs to the way into the module: this package, runpy, importlib."""
+    ours = (os.path.dirname(os.path.dirname(__file__)), os.path.dirname(spawn.__file__))
+    return filename.startswith(("<frozen", *ours))
 
 
 def _is_file(place: str) -> bool:
@@ -75,7 +95,7 @@ def _application(module: types.ModuleType, name: str, target: str) -> Lithair:
     }
     if len(all_of_them) == 1:
         return next(iter(all_of_them.values()))
-    count = len(all_of_them) or "no"
-    raise Mistakes(
-        [f"{target!r} has {count} Lithair applications and none called app: write {target}:name."]
-    )
+    if not all_of_them:
+        raise Mistakes([f"{target!r} makes no application: write `app = Lithair()...` in it."])
+    several = f"{target!r} has {len(all_of_them)} applications and none called app"
+    raise Mistakes([f"{several}: write {target}:name."])

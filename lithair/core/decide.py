@@ -195,12 +195,9 @@ class Decision:
                 missing |= parked.references
             except Refusal as refusal:
                 if refusal.status != 422:
-                    message = f"Item {number}: {refusal}"
-                    raise Refusal(refusal.status, message, refusal.errors) from None
-                listed = refusal.errors or (FieldError("", str(refusal)),)
-                faults += [
-                    FieldError(f"[{number}].{e.field}".rstrip("."), e.message) for e in listed
-                ]
+                    message = f"[{number}]: {refusal}"
+                    raise Refusal(refusal.status, message, _in_item(number, refusal)) from None
+                faults += _in_item(number, refusal)
         if faults:
             raise invalid(faults)
         if sum(len(self.plan.events[index].payload) for index in events) > GROUP_BYTES_MAX:
@@ -287,6 +284,12 @@ class Decision:
         ]
         if taken:
             raise Refusal(409, "A unique value is taken", taken)
+
+
+def _in_item(number: int, refusal: Refusal) -> list[FieldError]:
+    """Say of which item of a group the faults are: `[0].title` of the first."""
+    listed = refusal.errors or (FieldError("", str(refusal)),)
+    return [FieldError(f"[{number}].{e.field}".rstrip("."), e.message) for e in listed]
 
 
 def _other_body() -> Refusal:

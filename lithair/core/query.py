@@ -25,6 +25,7 @@ from lithair.errors import FieldError
 FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a test per item
 SKIP_MAX = 1 << 53
 NULL = "null"
+OPTIONS = ("sort", "skip", "take", "after", "fields")
 
 Test = Callable[[Sortable | None], bool]
 
@@ -57,7 +58,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 def refuse(parameter: str, message: str) -> Refusal:
-    return Refusal(400, f"Query parameter {parameter!r}", [FieldError(parameter, message)])
+    return Refusal(400, "The query is not understood", [FieldError(parameter, message)])
 
 
 class QueryReader:
@@ -73,7 +74,9 @@ class QueryReader:
         filters: list[Filter] = []
         options: dict[str, str] = {}
         for name, text in pairs:
-            if name in ("sort", "skip", "take", "after", "fields") and not for_count:
+            if name in OPTIONS and for_count:
+                raise refuse(name, "a count takes filters only")
+            if name in OPTIONS:
                 if name in options:
                     raise refuse(name, "is given twice")
                 options[name] = text

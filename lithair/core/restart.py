@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 BACKOFF_FIRST_MS: Final = 100  # about the time an interpreter needs to start
 BACKOFF_MAX_MS: Final = 1_000  # callers wait meanwhile, within their timeout of 30 s
-RETRY_FAILED_MS: Final = 60_000  # SPEC: a failed process is tried again every 60 s
+RETRY_FAILED_MS: Final = 60_000  # a damaged disk or a full one may have been mended
 
 
 class RestartLimit(NamedTuple):

@@ -21,7 +21,7 @@ GATEWAY: Final = "gateway"
 WORKER: Final = "worker"
 
 FAMILY_SIGNAL_MS: Final = 500  # a signal to a whole process group reaches the supervisor, too
-STOP_MAX_MS: Final = 10_000  # SPEC: what is in flight has 10 s
+STOP_MAX_MS: Final = 10_000  # what is in flight has 10 s; docs/processes.md says so
 
 
 class State(enum.Enum):
@@ -186,7 +186,7 @@ class Supervised:
             self.state = State.FAILED
             self._enter(FAILED, why, now_ms)
             way_back = f"tried again in {delay_s:.0f} s or by `lithair restart {self.name}`"
-            return f"{why}; failed, {way_back}", True
+            return f"{why}; failed, {way_back}, while the server runs", True
         self.state = State.WAITING
         self._enter(STARTING, why, now_ms)
         when = f"in {delay_s:.1f} s" if delay_s else "at once"

@@ -24,7 +24,7 @@ STOP_ORDER: Final = (GATEWAY, WORKER, MODEL)
 LOCKED_STATUS: Final = 5
 ECHO_MS: Final = 200  # wrappers pass on a signal that the whole group got: that is no second one
 OVERSLEPT_MS: Final = (
-    2_000  # ticks come every 0.5 s; a longer gap means that we did not run ourselves
+    2_000  # ticks come every 0.25 s; a longer gap means that we did not run ourselves
 )
 
 

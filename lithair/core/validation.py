@@ -47,6 +47,7 @@ def check_json(body: bytes) -> None:
         message = str(error)
         if "\\ud" in body.decode("utf-8", "replace").lower() and "truncated" in message:
             message = "a lone surrogate (\\ud800 to \\udfff) stands in a text"
+        message = message.removeprefix("JSON is malformed: ")
         raise Refusal(400, f"The body is not well-formed JSON: {message}") from None
     except UnicodeDecodeError:
         raise Refusal(400, "The body is not well-formed JSON: its text is not UTF-8") from None

@@ -93,7 +93,13 @@ def sortable_type(hint: object) -> Sort:
 
 
 def _expected(hint: object) -> str:
-    """Name the values that a type admits, where they are few."""
+    """Say what to write for a type, where msgspec's own words would not help."""
+    if hint is bool:
+        return "write true or false"
+    if hint in (int, float):
+        return "write a number"
+    if hint is dt.datetime:
+        return "write a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
     if typing.get_origin(hint) is typing.Literal:
         return "write one of " + ", ".join(str(value) for value in typing.get_args(hint))
     if isinstance(hint, type) and issubclass(hint, enum.Enum):

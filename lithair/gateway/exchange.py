@@ -33,7 +33,7 @@ from lithair.gateway.answer_connection import AnswerConnection
 from lithair.gateway.answers import Fields, Prepared, Problem, headers_of, send
 from lithair.gateway.contract import Connection, RequestDelegate
 from lithair.gateway.cors import CrossOrigin
-from lithair.gateway.limits import BodyLimits, check_host, declared_length
+from lithair.gateway.limits import BodyLimits, check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
@@ -62,7 +62,7 @@ class Stage(enum.Enum):
 class Site:
     """Everything a request is looked up in; made once, when the gateway starts."""
 
-    __slots__ = ("application", "cross_origin", "is_logging", "limits", "models")
+    __slots__ = ("application", "cross_origin", "held_bytes", "is_logging", "limits", "models")
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Exchange(RequestDelegate):
         self._method = start_line.method
         self._headers = headers
         try:
-            check_host(start_line.version, headers)
+            check_head(start_line.version, headers)
             if start_line.path == "*" and start_line.method == "OPTIONS":
                 self._refuse(Prepared(204, (("Allow", ", ".join(METHOD_ORDER)),), b""))
                 return None

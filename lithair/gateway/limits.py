@@ -14,6 +14,8 @@ from lithair.gateway.answers import Problem
 
 HEAD_BYTES_MAX: Final = 64 << 10
 HEAD_FIELDS_MAX: Final = 100
+# Bodies that are being received, all together: what one bulk write may have, twenty times over.
+HELD_BYTES_MAX: Final = 256 << 20
 BODY_BYTES_PER_S_MIN: Final = 1024  # slower than this for a while is an attack or a ruin
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]*)(:[0-9]*)?")
 
@@ -43,11 +45,17 @@ def declared_length(headers: HTTPHeaders) -> int:
     return int(text) if text is not None and text.isascii() and text.isdecimal() else 0
 
 
-def check_host(version: str, headers: HTTPHeaders) -> None:
-    """Refuse a missing, second or unreadable Host (RFC 9112, 3.2); HTTP/1.0 may leave it out."""
+def check_head(version: str, headers: HTTPHeaders) -> None:
+    """Refuse what is ambiguous (RFC 9112, 3.2 and 6.1).
+
+    That is a missing, second or unreadable Host, which HTTP/1.0 may leave out, and a chunked body
+    in HTTP/1.0, which knows none.
+    """
     hosts = headers.get_list("Host")
     if len(hosts) == 1:
         if _HOST.fullmatch(hosts[0]) is None:
             raise Problem(400, "The Host field can't be read")
     elif hosts or version != "HTTP/1.0":
         raise Problem(400, "The request must have one Host field")
+    if version == "HTTP/1.0" and "Transfer-Encoding" in headers:
+        raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding")

@@ -88,6 +88,8 @@ def has_body(headers: HTTPHeaders) -> bool:
 
 def check_content_type(headers: HTTPHeaders, method: str) -> None:
     """Refuse a body that does not say it is JSON in UTF-8."""
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(415, "The body must come without a Content-Encoding")
     value = headers.get("Content-Type")
     if value == JSON:
         return

@@ -88,7 +88,7 @@ class ModelSite:
         write = Write(
             _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big"),
             question.key,
-            body,
+            body if question.action.takes_body else b"",
             question.if_match,
             idempotency_hashes(question.idempotency_key, *identity, body),
         )

@@ -33,6 +33,8 @@ _log = logging.getLogger("lithair.http")
 
 def run(child: Child, patience: Patience = PATIENCE) -> None:
     """Serve HTTP until the child is told to stop."""
+    # Bytes that are no HTTP, and clients that left, are everyday and not worth a line each.
+    logging.getLogger("tornado.general").setLevel(logging.WARNING)
     try:
         import uvloop
     except ImportError:  # where uvloop has no wheels; slower, otherwise the same

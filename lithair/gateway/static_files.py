@@ -12,6 +12,7 @@ import mimetypes
 from email.utils import formatdate
 from hashlib import blake2b
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -74,7 +75,7 @@ class StaticSite:
                 self._files[prefix + (directory[1:] + "/" if directory else "")] = file
                 if directory:
                     path = prefix + directory[1:]
-                    self._files[path] = StaticFile(moved_to=path + "/")
+                    self._files[path] = StaticFile(moved_to=quote(path) + "/")
 
     def find(self, path: str) -> StaticFile | None:
         """Find the file that a raw path names."""

@@ -90,6 +90,7 @@ def test_a_bulk_is_all_or_nothing() -> None:
     taken = bench.do(Action.BULK, body='[{"id": "a", "title": "X"}, {"id": "b", "title": "X"}]')
     faulty = bench.do(Action.BULK, body='[{"id": "a"}, {"rating": 11}, {"zz": 1}]')
     assert (taken.status, faulty.status) == (409, 422)
+    assert faulty_fields(taken) == ["[1].title"]
     assert faulty_fields(faulty) == ["[1].rating", "[2].zz"]
     assert bench.ids() == []
     assert bench.events == []

@@ -175,7 +175,7 @@ def test_without_a_server_status_and_restart_exit_with_4_and_say_where_they_look
         ("absent.py", "there is no file"),
         ("absent", "there is no module 'absent'"),
         ("shop.absent", "there is no module 'shop.absent'"),
-        ("shop", "has no Lithair applications"),
+        ("shop", "makes no application"),
         ("app.py:Film", "it is a ModelMeta"),
         ("app.py:absent", "has none of that name"),
         (":app", "names no application"),
@@ -188,11 +188,13 @@ def test_a_target_that_is_no_application_is_misuse(place: Path, target: str, sen
     assert "Traceback" not in done.stderr
 
 
-def test_an_error_in_the_users_own_code_is_shown_as_python_shows_it(place: Path) -> None:
+def test_an_error_in_the_users_own_code_is_shown_from_its_own_lines_on(place: Path) -> None:
     (place / "broken.py").write_text("import absent_from_everywhere\n")
     done = lithair(place, "run", "broken.py")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "No module named 'absent_from_everywhere'" in done.stderr
+    assert 'broken.py", line 1' in done.stderr
+    assert "runpy" not in done.stderr
 
 
 def test_settings_that_can_not_be_read_are_misuse_and_start_nothing(place: Path) -> None:
