@@ -8,12 +8,14 @@ import pytest
 
 from lithair.transport.pending import Asked
 from lithair.transport.request_client import (
+    ACKNOWLEDGE_BYTES,
     ALIVE_MS,
     IN_FLIGHT_BYTES_MAX,
     IN_FLIGHT_REQUESTS_MAX,
     OVERDUE_MS,
     UNREACHABLE,
 )
+from lithair.transport.request_server import UNREAD_BYTES_MAX
 from lithair.transport.sockets import model_endpoint
 from lithair.wire.messages import Reply
 from lithair.wire.protocol import (
@@ -263,3 +265,17 @@ def test_a_batch_of_long_requests_is_split_by_their_bytes(
         asking.write(f"{number}", bytes(BATCH_BYTES_MAX // 2))
     settle(asking, model)
     assert model.batches == [2, 2, 1]
+
+
+def test_a_client_that_reads_says_so_and_is_never_held_back(
+    asking: Asking, model: LittleModel
+) -> None:
+    """More passes than may lie unread, because what was read is acknowledged on the way."""
+    greet(asking, model)
+    model.memory.items["page"] = bytes(16 * MIB)
+    for number in range(UNREAD_BYTES_MAX // (16 * MIB) + 2):
+        asking.read(f"{number}", Verb.GET, "page")
+        settle(asking, model)
+    (peer,) = model.server._peers.values()
+    model.turn(50)
+    assert peer.unread_bytes <= ACKNOWLEDGE_BYTES

@@ -33,6 +33,7 @@ Decode = Callable[[bytes], object]
 WITH_VERSION: tuple[Decode, ...] = (decode_requests, decode_replies, decode_control)
 ALL: tuple[Decode, ...] = (*WITH_VERSION, decode_events)
 
+
 def mutated(message: bytes, at: int, what: bytes, cut: int) -> bytes:
     """Cut bytes out of a message and put others there."""
     at %= len(message) + 1
@@ -78,7 +79,7 @@ def test_arbitrary_bytes_of_this_version_raise_nothing_else_either(message: byte
     check(VERSION_BYTE + message)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(MUTATED)
 def test_mutated_messages_raise_nothing_but_wire_errors(message: bytes) -> None:
     check(message)
@@ -91,7 +92,7 @@ def test_msgpack_of_any_other_form_is_refused(value: object) -> None:
     check(packed((0, (value,))))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.lists(st.one_of(samples.LEAVES, samples.FILTERS, st.just(True)), min_size=9, max_size=9),
     st.sampled_from((5, 6, 9)),
