@@ -78,12 +78,12 @@ class ModelLink:
             return
         if now_ms >= self._next_look_ms:
             self._next_look_ms = now_ms + LOOK_MS
+            self.requests.unreachable = self._no_server  # until it answers
             self._control.ask({"ask": "where"}, now_ms + ANSWER_MS, self._take)
             self._control.receive(now_ms)
 
     def _take(self, answer: Answer | None) -> None:
         if answer is None:
-            self.requests.unreachable = self._no_server
             return
         models = cast("tuple[dict[str, object], ...]", answer.get("models") or ())
         for model in models:

@@ -60,10 +60,10 @@ class Tally(Model):
     n: int = 0
 
 
-def library(place: Path) -> Lithair:
-    """Make an application that serves them all in a directory."""
+def library(place: Path, *models: type[Model]) -> Lithair:
+    """Make an application that serves some of them in a directory, or all."""
     app = Lithair().with_port(0).with_run_dir(place / "run")
-    for model in (Book, Reader, Tally):
+    for model in models or (Book, Reader, Tally):
         name = model.__name__.lower()
         app = app.with_model(model, place / name, f"/api/{name}s")
     return app
