@@ -94,5 +94,6 @@ class LogWriter:
         return True
 
     def _hand_back(self, done: Appended | LithairError) -> None:
-        self._done.put(done)
+        # Woken first: whoever finds something here can rely on the descriptor having been written.
         os.eventfd_write(self._wake_fd, 1)
+        self._done.put(done)
