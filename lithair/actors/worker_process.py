@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lithair.client import connect
+from lithair.client.directory import set_own_server
 from lithair.declaration import WorkerDeclaration
 from lithair.phase import FINISHED, SERVING
 from lithair.process import EXIT_DONE, Child
@@ -29,6 +30,7 @@ def run(child: Child) -> None:
     if child.stopping:
         return
     func = worker.func
+    set_own_server(child.run_dir)
     with connect(child.run_dir, timeout=child.declaration.settings.timeout_s) as lithair:
         child.phase(SERVING)
         if worker.every_s is None:

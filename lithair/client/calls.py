@@ -31,9 +31,7 @@ _decode_count = msgspec.json.Decoder(dict[str, int]).decode
 _decode_bool = msgspec.json.Decoder(bool).decode
 _decode_stats = msgspec.json.Decoder(Stats).decode
 
-NO_SUBSCRIPTIONS = (
-    "this version of Lithair has no subscriptions yet: read the model's HTTP stream instead"
-)
+NO_SUBSCRIPTIONS = "subscribe: this version of Lithair has no subscriptions and no streams yet"
 
 
 class Call(Generic[R]):

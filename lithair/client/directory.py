@@ -20,17 +20,19 @@ RUN_DIR_DEFAULT: Final = ".lithair"
 LOOK_MS: Final = 250  # how often the supervisor is asked while something waits
 ANSWER_MS: Final = 1000  # the supervisor answers at once; past this it is not there
 
-_default: list[str] = []  # what a child process was told, if anything
+
+_of_own_server = ""  # in a worker or a gateway
 
 
-def set_default_run_dir(path: str) -> None:
-    """Say which run directory is meant in this process when none is named."""
-    _default[:] = [path]
+def set_own_server(run_dir: str) -> None:
+    """Say which server this process belongs to: `connect()` without an argument means it."""
+    global _of_own_server
+    _of_own_server = run_dir
 
 
 def run_dir_of(run_dir: str | os.PathLike[str] | None) -> str:
-    """Give the run directory: as asked, as this process was told, LT_RUN_DIR, or `./.lithair`."""
-    named = run_dir or next(iter(_default), None) or os.environ.get(RUN_DIR_VARIABLE)
+    """Give the run directory: as asked, a child's own server's, LT_RUN_DIR, or `./.lithair`."""
+    named = run_dir or _of_own_server or os.environ.get(RUN_DIR_VARIABLE)
     return os.path.abspath(named or RUN_DIR_DEFAULT)
 
 

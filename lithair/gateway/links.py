@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from lithair.client.aio import AsyncHandle
 from lithair.client.connection import Connection
+from lithair.client.directory import set_own_server
 from lithair.declaration import Declaration
 from lithair.gateway.model_site import ModelSite
 from lithair.model import Model
@@ -26,6 +27,7 @@ class Links:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, declaration: Declaration, run_dir: str
     ) -> None:
+        set_own_server(run_dir)
         timeout_s = declaration.settings.timeout_s
         self._drivers: list[LoopDriver] = []
         self._by_name: dict[str, ModelSite] = {}

@@ -44,6 +44,7 @@ class ThreadDriver:
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._is_stopping = False
+        self._is_woken = False
         self._waiter = Waiter()
         self._seats: dict[Socket, Seat] = {}
         self._clients: dict[Driven, Seat] = {}
@@ -53,9 +54,9 @@ class ThreadDriver:
         """Have `call` called in the driver's thread; it must not wait."""
         if self._thread is None:
             self._start()
-        was_empty = not self._calls
         self._calls.append(call)
-        if was_empty:  # else whoever made it non-empty has woken the thread, or is about to
+        if not self._is_woken:  # it stays so until the thread begins to take calls, this one too
+            self._is_woken = True
             os.eventfd_write(self._wake_fd, 1)
 
     def admit(self, make: "Callable[[Seat], Driven]") -> Driven:
@@ -123,6 +124,7 @@ class ThreadDriver:
                 seat := self._seats.get(cast(Socket, what))
             ) is not None and seat.client is not None:
                 seat.client.receive(now_ms)
+        self._is_woken = False
         calls = self._calls
         while calls:
             calls.popleft()()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from lithair import Client, Handle, LithairError, ModelUnavailable, ValidationFailed, connect
+from lithair.client import directory
 from tests.client.library import Book, Tally, library
 from tests.support.waiting import wait_until
 from tests.tidy.source import ROOT
@@ -127,6 +128,7 @@ def test_the_argument_goes_before_the_environment_and_that_before_the_directory(
 ) -> None:
     """A relative argument is meant from where it was given."""
     run_dir = Path(server.run_dir)
+    monkeypatch.setattr(directory, "_of_own_server", "")  # a gateway may have been run in here
     monkeypatch.setenv("LT_RUN_DIR", "/nowhere")
     with connect(run_dir) as client:
         assert client.run_dir == str(run_dir)
