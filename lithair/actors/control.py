@@ -56,7 +56,7 @@ class Control:
                 "path": self._paths[process.name],
                 "endpoint": model_endpoint(self._run_dir, process.name),
                 "phase": process.phase,
-                "pid": process.pid,
+                "pid": process.pid or None,
             }
             for process in self._supervision.of_kind(MODEL)
         ]
@@ -67,7 +67,7 @@ class Control:
             {
                 "name": process.name,
                 "kind": process.kind,
-                "pid": process.pid,
+                "pid": process.pid or None,
                 "phase": process.phase,
                 "restarts": process.restarts,
                 "since_s": round((now_ms - process.since_ms) / 1000, 1),

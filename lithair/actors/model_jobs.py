@@ -22,6 +22,7 @@ from lithair.errors import DamagedLog, LithairError
 
 log = logging.getLogger(__name__)
 
+FAILED_HERE = "The server failed at this request; its log says more"
 RUNNING_MAX = 2  # each holds what it has found so far; more at a time would only slow each other
 WAITING_MAX = 4096  # some seconds of work; past it callers had better come back
 HISTORY_STEP = 32  # records read in a step, about 10 µs each when the page cache has them
@@ -67,6 +68,7 @@ class HistoryWork:
     def __init__(
         self, state: ModelState, read: Callable[[Position], Event], key: str, access: str
     ) -> None:
+        self._state = state
         self._view = state.views[access]
         self._read = read
         self._key = key
@@ -81,7 +83,7 @@ class HistoryWork:
             if event.key != self._key:  # two ids with one hash: see `Graves`
                 self._next = None
                 continue
-            self._events.append(event)
+            self._events.append(self._state.present(event))
             self._next = event.prev
         return None
 
@@ -156,6 +158,11 @@ class Jobs:
                 log.error("%s", error)
             job.work.close()
             self._finish(job, error)
+            return True
+        except Exception:  # a mistake of ours costs this read, not the process and all its callers
+            log.exception("a long read failed")
+            job.work.close()
+            self._finish(job, Refusal(500, FAILED_HERE))
             return True
         if read is None:
             return False

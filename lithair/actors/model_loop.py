@@ -15,7 +15,7 @@ import msgspec
 import uuid_utils
 
 from lithair.actors.log_writer import LogWriter
-from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
+from lithair.actors.model_jobs import FAILED_HERE, HistoryWork, Job, Jobs, ListWork
 from lithair.actors.references import References
 from lithair.core import reads
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
@@ -152,6 +152,10 @@ class ModelLoop:
         except LithairError as error:
             self._refuse(peer, request.request_id, error)
             return
+        except Exception:  # a mistake of ours costs this read, not the process and all its callers
+            log.exception("a read failed: verb %d", request.verb)
+            self._refuse(peer, request.request_id, Refusal(500, FAILED_HERE))
+            return
         if read is not None:
             self._reply(peer, request.request_id, read)
 
@@ -190,7 +194,7 @@ class ModelLoop:
         return Read(
             200,
             encode_events(
-                WireEvent(e.seq, e.time_ms, e.kind, e.key, e.payload)
+                WireEvent(e.seq, e.time_ms, e.kind, e.key, self._state.present(e).payload)
                 for e in events
                 if e.seq <= self._state.seq
             ),
@@ -212,7 +216,12 @@ class ModelLoop:
         if not self._pending or self._plan is not None:
             return
         batch = self._next_batch()
-        plan = self._state.decide(batch, time.time_ns() // 1_000_000, new_id)
+        wall_ms = time.time_ns() // 1_000_000
+        try:
+            plan = self._state.decide(batch, wall_ms, new_id)
+        except Exception:  # a mistake of ours costs the command it is about, not all of them
+            log.exception("a batch could not be decided")
+            plan = self._state.decide(self._decidable(batch, wall_ms), wall_ms, new_id)
         if plan.parked:
             assert self.references is not None, "a model without references has parked a command"
             self.references.park(plan.parked, now_ms)
@@ -221,6 +230,19 @@ class ModelLoop:
             self._writer.submit(plan.events)
         else:
             self._commit(Appended([]))
+
+    def _decidable(self, batch: list[Command], wall_ms: int) -> list[Command]:
+        """Give the commands that can be decided; the others are refused."""
+        decidable: list[Command] = []
+        for command in batch:
+            try:
+                self._state.decide([command], wall_ms, new_id)
+            except Exception:
+                log.exception("a write failed: %s", command.action.name)
+                self.refuse(command, Refusal(500, FAILED_HERE))
+            else:
+                decidable.append(command)
+        return decidable
 
     def _next_batch(self) -> list[Command]:
         """Take as many commands as one frame of the log carries well; at least one."""
@@ -266,7 +288,7 @@ class ModelLoop:
         except DamagedLog as error:
             log.error("%s", error)
             return Answer(outcome.command, error.status, problem_of(error))
-        return self._state.repeat(outcome.command, events)
+        return self._state.repeat(outcome.command, [self._state.present(e) for e in events])
 
     def _answer(self, answers: list[Answer]) -> None:
         seq, replies, references = self._state.seq, self._replies, self.references

@@ -12,6 +12,7 @@ import click
 
 from lithair.config import Settings
 from lithair.errors import LithairError
+from lithair.storage.places import is_directory as is_there
 from lithair.transport.control_socket import ControlClient
 from lithair.wire.protocol import WireError
 
@@ -40,8 +41,7 @@ def ask(run_dir: str | None, request: Mapping[str, object]) -> Mapping[str, obje
     place = run_dir or os.environ.get("LT_RUN_DIR") or Settings().run_dir
     place = os.path.abspath(place)
     try:
-        with ControlClient(place) as client:
-            reply = client.ask(request, ANSWER_MAX_S)
+        reply = ControlClient(place).ask(request, ANSWER_MAX_S) if is_there(place) else None
     except WireError as error:
         raise LithairError(str(error)) from error
     if reply is None:

@@ -13,12 +13,12 @@ import uuid_utils
 
 from lithair.client.answers import Change, HistoryEntry, Page
 from lithair.core.schema import Schema, schema_of
+from lithair.core.validation import encode_exactly
 from lithair.errors import LithairError
 from lithair.model import Model
 
 T = TypeVar("T")
 
-_encode = msgspec.json.Encoder().encode
 _raw_page: Final = msgspec.json.Decoder(Page[msgspec.Raw])
 _raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _raw_history: Final = msgspec.json.Decoder(list[HistoryEntry[msgspec.Raw]])
@@ -70,7 +70,7 @@ class ItemCodec(Generic[T]):
         """Encode an item as it is; without an id, the model process gives it one."""
         if self._schema is not None and not isinstance(item, self._schema.model):
             raise TypeError(f"{item!r} is not a {self._schema.name}, which this handle takes")
-        return _encode(item)
+        return encode_exactly(item)
 
     def identified(self, item: T, item_id: str = "") -> T:
         """Give the item with an id: its own, `item_id`, or a new one. Dicts stay as they are."""
@@ -83,7 +83,7 @@ class ItemCodec(Generic[T]):
 
     def encode_changes(self, changes: Mapping[str, object]) -> bytes:
         """Encode a merge patch; its names are attributes' or the wire's."""
-        return _encode({self.wire_name(name): value for name, value in changes.items()})
+        return encode_exactly({self.wire_name(name): value for name, value in changes.items()})
 
     # Decoding
 

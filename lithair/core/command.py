@@ -66,7 +66,7 @@ class Outcome(msgspec.Struct):
     body: bytes = b""
     events: tuple[int, ...] = ()  # indexes into the plan's events
     repeat_of: int = 0
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
 
 class Answer(msgspec.Struct):

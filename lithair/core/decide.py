@@ -29,7 +29,7 @@ GROUP_BYTES_MAX = 128 << 20  # of one bulk as stored: one frame of the log carri
 class HookFailed(LithairError):
     """A hook raised something other than `Rejected`; the message says no more, the log does."""
 
-    def __init__(self, fault: Exception) -> None:
+    def __init__(self, fault: BaseException) -> None:
         super().__init__("The server failed while it checked this write", status=500)
         self.fault = fault
 
@@ -157,7 +157,7 @@ class Decision:
                 self._rules.handler.before_delete(old)
             except LithairError:
                 raise
-            except Exception as error:  # a user's code: its fault ends this command, no more
+            except (Exception, SystemExit) as error:  # as in `_hooked`
                 raise HookFailed(error) from error
         index = self._store(command, EventKind.DELETE, command.key, before.payload, before)
         return Outcome(command, events=(index,))
@@ -193,7 +193,9 @@ class Decision:
                 events.append(act(command, body))
             except _Parked as parked:
                 missing |= parked.references
-            except Refusal as refusal:
+            except HookFailed:
+                raise
+            except LithairError as refusal:
                 if refusal.status != 422:
                     message = f"[{number}]: {refusal}"
                     raise Refusal(refusal.status, message, _in_item(number, refusal)) from None
@@ -252,13 +254,13 @@ class Decision:
         key = item.id
         try:
             changed = call(self._rules.handler)
+            if type(changed) is not self._rules.schema.model or changed.id != key:
+                raise TypeError(f"the hook must return the item to store, with id {key!r}")
+            return self._reader.stored(changed)
         except LithairError:
             raise
-        except Exception as error:  # a user's code: its fault ends this command, no more
+        except (Exception, SystemExit) as error:  # a user's code: its fault ends this command alone
             raise HookFailed(error) from error
-        if not isinstance(changed, Model) or changed.id != key:
-            raise HookFailed(TypeError(f"the hook must return the item to store, with id {key!r}"))
-        return self._reader.stored(changed)
 
     def _store(
         self, command: Command, kind: EventKind, key: str, payload: bytes, before: Present | None
@@ -286,7 +288,7 @@ class Decision:
             raise Refusal(409, "A unique value is taken", taken)
 
 
-def _in_item(number: int, refusal: Refusal) -> list[FieldError]:
+def _in_item(number: int, refusal: LithairError) -> list[FieldError]:
     """Say of which item of a group the faults are: `[0].title` of the first."""
     listed = refusal.errors or (FieldError("", str(refusal)),)
     return [FieldError(f"[{number}].{e.field}".rstrip("."), e.message) for e in listed]

@@ -4,6 +4,7 @@ Owns the rule that every id passes, whoever gives it. New ids are made where a c
 may be read, never here.
 
     id := 1 to 255 characters; no "/", no control character, no lone surrogate;
+          not "." | "..", which clients take out of paths;
           not "count" | "random-id" | "stream" | "_bulk"
 """
 
@@ -21,6 +22,8 @@ def id_problem(text: str) -> str | None:
         return f"an id has at most {ID_CHARACTERS_MAX} characters; this one has {len(text)}"
     if text in RESERVED_IDS:
         return f'"{text}" is a reserved word'
+    if text in (".", ".."):
+        return f'"{text}" is a place in a path, which clients take out of it'
     if "/" in text:
         return 'an id has no "/" in it'
     if not text.isprintable():

@@ -26,6 +26,8 @@ from lithair.errors import LithairError
 from lithair.handler import ModelHandler
 from lithair.model import Model
 
+Upgrade = Callable[[bytes, int], bytes]  # (an item's JSON, its record's time) -> present form
+
 
 class Placed(Protocol):
     """Where the log has put an event's record."""
@@ -49,6 +51,7 @@ class ModelState:
         self.graves = Graves()
         self.commands = CommandMemory()
         self.keys = KeyMemory()
+        self.upgrade: Upgrade | None = None  # set when the log holds records of older declarations
         self.seq: int = 0
         self.time_ms: int = 0
         self.views = {access: View(schema, access, take_max) for access in (TRUSTED, PUBLIC)}
@@ -91,6 +94,12 @@ class ModelState:
     def repeat(self, command: Command, events: list[Event]) -> Answer:
         """Answer a command from the events it led to, now or long ago."""
         return Answer(command, *self.views[command.access].answer(events))
+
+    def present(self, event: Event) -> Event:
+        """Give an event that was read from the log with its item in the present form."""
+        if self.upgrade is not None:
+            event.payload = self.upgrade(event.payload, event.time_ms)
+        return event
 
     def abandon(self, plan: Plan, error: LithairError) -> list[Answer]:
         """Refuse a plan that the log could not take; refusals that rested on it are void too."""

@@ -23,6 +23,7 @@ from lithair.core.values import Sortable, parse_text
 from lithair.errors import FieldError
 
 FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a test per item
+SORT_FIELDS_MAX = 8  # each is a pass over all that match, in one go
 SKIP_MAX = 1 << 53
 NULL = "null"
 OPTIONS = ("sort", "skip", "take", "after", "fields")
@@ -102,7 +103,12 @@ class QueryReader:
 
     def _sort(self, text: str) -> tuple[tuple[Path, bool], ...]:
         parts: list[tuple[Path, bool]] = []
-        for part in text.split(","):
+        names = text.split(",")
+        if len({name.removeprefix("-") for name in names}) < len(names):
+            raise refuse("sort", "names a field twice")
+        if len(names) > SORT_FIELDS_MAX:
+            raise refuse("sort", f"names more than {SORT_FIELDS_MAX} fields")
+        for part in names:
             path = self._path("sort", part.removeprefix("-"))
             if _is_list(path) or _is_object(path):
                 raise refuse("sort", f"{path.text!r} holds lists or objects, which have no order")

@@ -5,14 +5,14 @@ built once at the end: what came and went costs them nothing.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from lithair.core.event import EventKind, Position
 from lithair.core.idempotency import COMMANDS_MAX, Keyed
-from lithair.core.model_state import ModelState
+from lithair.core.model_state import ModelState, Upgrade
 from lithair.core.schema import FieldInfo, Schema, differences
 from lithair.core.tables import BrokenUnique
 from lithair.errors import SchemaChanged
@@ -23,7 +23,6 @@ CREATE: Final = int(EventKind.CREATE)
 # (offset in buffer, length, seq, time_ms, kind, flags, key, payload, command_id, prev segment,
 #  prev offset, key_hash, body_hash, status)
 RecordFields = tuple[int, int, int, int, int, int, str, bytes, bytes, int, int, bytes, bytes, int]
-Upgrade = Callable[[bytes, int], bytes]
 
 
 class Replay:
@@ -44,7 +43,7 @@ class Replay:
                     f"The log of {schema.name} was written with other fields: {'; '.join(found)}."
                     " Give back what was there, or move the data directory away"
                 )
-            self._upgrades[fingerprint] = make_upgrade(schema)
+            self._upgrades[fingerprint] = self._state.upgrade = make_upgrade(schema)
         return self._upgrades[fingerprint]
 
     def take(

@@ -4,7 +4,9 @@ Law: nothing gets past here that the declaration does not admit. The first, fast
 succeeds or says nothing; a second one, field by field, finds all faulty top-level fields.
 """
 
+import math
 import re
+import typing
 from collections.abc import Iterable
 
 import msgspec
@@ -12,11 +14,12 @@ import msgspec
 from lithair.core.ids import id_problem
 from lithair.core.problem import Refusal
 from lithair.core.schema import FieldInfo, Schema
-from lithair.errors import FieldError
+from lithair.errors import FieldError, ValidationFailed
 from lithair.model import Model
 
 DEPTH_MAX = 64  # a JSON document nested deeper is refused: nobody means it, and parsers recurse
 
+_encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -129,9 +132,34 @@ class ItemReader:
 
     def stored(self, item: Model) -> bytes:
         """Encode an item that our own code or a hook made, checking it like one from outside."""
-        payload = self.encode(item)
+        payload = encode_exactly(item)
         self.item(payload)
         return payload
+
+
+def encode_exactly(value: object) -> bytes:
+    """Encode a value that Python made; raises `ValidationFailed` for what JSON has no word for.
+
+    NaN and infinity would become null without a word.
+    """
+    try:
+        encoded = _encode(value)
+        if b"null" in encoded and _has_no_number(msgspec.to_builtins(value)):
+            raise ValidationFailed("NaN and infinity are not values: give a number, or None")
+    except (TypeError, UnicodeEncodeError, RecursionError, OverflowError) as error:
+        raise ValidationFailed(f"this can't be written as JSON: {error}") from None
+    return encoded
+
+
+def _has_no_number(value: object) -> bool:
+    """Say whether a NaN or an infinity stands anywhere in plain lists and dicts."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_has_no_number, typing.cast("dict[str, object]", value).values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_no_number, typing.cast("list[object]", value)))
+    return False
 
 
 def plain_message(error: msgspec.ValidationError) -> str:

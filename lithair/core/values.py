@@ -5,10 +5,12 @@ admits; text that isn't a value of the field's type is refused with `ValueError`
 """
 
 import datetime as dt
+import decimal
 import enum
 import math
 import types
 import typing
+import uuid
 from collections.abc import Callable
 from typing import Protocol, Self
 
@@ -50,13 +52,16 @@ def _of_mixed(value: object) -> Sortable:
     """Order values of different types by type first, so that any two can be compared."""
     if isinstance(value, enum.Enum):
         value = value.value
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool):
         return (0, "", value)
     if isinstance(value, dt.datetime):
         value = _of_datetime(value)
     elif isinstance(value, dt.time):
         value = value.isoformat()
-    return (1, type(value).__name__, typing.cast(Sortable, value))
+    elif not isinstance(value, (bool, str, bytes, dt.date, dt.timedelta, uuid.UUID)):
+        # A list or an object has no order of its own; its JSON gives it one, and an equality.
+        return (2, "", msgspec.json.encode(value, order="sorted"))
+    return (1, type(value).__name__, value)
 
 
 def members(hint: object) -> tuple[object, ...]:
@@ -81,14 +86,14 @@ def sortable_type(hint: object) -> Sort:
     if typing.get_origin(kind) is typing.Literal:
         texts = [isinstance(value, str) for value in typing.get_args(kind)]
         return _itself if all(texts) else _of_mixed
-    if isinstance(kind, type):
+    if isinstance(kind, type) and kind is not typing.Any:
         if issubclass(kind, enum.Enum):
             return _of_enum
         if issubclass(kind, dt.datetime):
             return _of_datetime
         if issubclass(kind, dt.time):
             return _of_time
-        return _itself
+        return _of_mixed if issubclass(kind, msgspec.Struct) else _itself
     return _of_mixed
 
 
@@ -107,10 +112,21 @@ def _expected(hint: object) -> str:
     return ""
 
 
+def _parse_any(text: str) -> object:
+    """Read a query's text where any type may be: a number or a truth value if it looks like one."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return value if isinstance(value, (bool, int, float)) else text
+
+
 def parse_text(text: str, hint: object) -> object:
     """Read a query's text as a value of type `hint`; raises `ValueError` when it isn't one."""
     if hint is str:
         return text
+    if hint is typing.Any:
+        return _parse_any(text)
     try:
         value = msgspec.convert(text, type=hint, strict=False)
     except msgspec.ValidationError as error:

@@ -5,6 +5,7 @@ in any case of letters (`LT_EMAIL_MEMORY_...` is upper case, `_stats` takes lowe
 """
 
 import inspect
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -166,12 +167,23 @@ def _shared(models: list[tuple[str, ModelDeclaration]]) -> Iterator[str]:
                     f"{other_call} and {call} have one data directory, {model.data_dir}; give each"
                     " its own."
                 )
+            elif _is_inside(model.data_dir, other.data_dir):
+                yield (
+                    f"{other_call} and {call}: one data directory lies within the other; give each"
+                    " its own."
+                )
             same = sorted(_names(model) & _names(other))
             if same:
                 yield (
                     f'{other_call} and {call} have one name, "{same[0]}" (a class\'s name, or the'
                     " last segment of a path); rename one."
                 )
+
+
+def _is_inside(one: str, other: str) -> bool:
+    """Say whether one of two directories lies within the other."""
+    pair = [os.path.join(places.resolved(path), "") for path in (one, other)]
+    return pair[0].startswith(pair[1]) or pair[1].startswith(pair[0])
 
 
 def _idle_markers(schema: Schema) -> Iterator[str]:

@@ -8,7 +8,7 @@ from lithair.core.decide import GROUP_ITEMS_MAX
 from lithair.core.idempotency import KEYED_MS_MAX
 from lithair.errors import Rejected, StorageFull
 from lithair.handler import ModelHandler
-from tests.core.films import NOW_MS, Bench, Film, decoded, faulty_fields
+from tests.core.films import NOW_MS, Bench, Film, Studio, decoded, faulty_fields
 
 
 def test_an_item_without_an_id_gets_one_and_is_answered_whole() -> None:
@@ -285,3 +285,39 @@ def test_times_are_filled_in_by_the_server_alone() -> None:
     assert created["made"] == created["changed"] == "2023-11-14T22:13:20Z"
     replaced = decoded(bench.do(Action.REPLACE, "a", forged).body)
     assert replaced["made"] == created["made"]
+
+
+class Careless(ModelHandler[Film]):
+    """Makes each mistake that a hook can make, by the item's year."""
+
+    def before_create(self, item: Film) -> Film:
+        match item.year:
+            case 1:
+                item.title = "\ud800"
+            case 2:
+                item.title = object()  # type: ignore[assignment]  # the mistake
+            case 3:
+                return None  # type: ignore[return-value]  # the mistake
+            case 4:
+                return Studio(name="x")  # type: ignore[return-value]  # the mistake
+            case 5:
+                raise SystemExit(3)
+            case 6:
+                item.rating = float("nan")
+            case 7:
+                item.id = "another"
+            case _:
+                raise Rejected("not today")
+        return item
+
+
+@pytest.mark.parametrize(
+    ("year", "status"),
+    [(1, 422), (2, 422), (3, 500), (4, 500), (5, 500), (6, 422), (7, 500), (8, 409)],
+)
+def test_a_careless_hook_costs_its_command_and_no_more(year: int, status: int) -> None:
+    bench = Bench(Careless(Film, "unused"))
+    answer = bench.do(Action.CREATE, body=f'{{"id": "a", "year": {year}}}')
+    assert answer.status == status
+    grouped = bench.do(Action.BULK, body=f'[{{"id": "a", "year": {year}}}]')
+    assert (grouped.status, bench.events) == (status, [])

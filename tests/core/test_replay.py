@@ -79,6 +79,14 @@ def test_fields_with_defaults_and_null_are_added_and_indexed() -> None:
     assert decoded(answers[0].body)["made"] == "2023-11-14T22:13:20Z"
 
 
+def test_an_old_event_is_shown_in_the_present_form() -> None:
+    events = old_events(["a"])
+    shown = opened(Grown, events).present(events[0])
+    assert decoded(shown.payload)["tags"] == []
+    untouched = old_events(["a"])[0]
+    assert opened(Strict, [untouched]).present(untouched).payload == old_events(["a"])[0].payload
+
+
 def test_a_unique_that_the_data_breaks_names_the_items() -> None:
     with pytest.raises(SchemaChanged, match="'0' and '2' have the same value of 'name'"):
         opened(Strict, old_events(["x", "y", "x"]))
