@@ -164,9 +164,12 @@ class ModelMeta(msgspec.StructMeta):
         if any(isinstance(base, ModelMeta) for base in bases):
             bases = _prepare(name, bases, namespace)
         options.setdefault("rename", wire_name)
-        cls = super().__new__(
-            mcls, name, bases, namespace, kw_only=True, forbid_unknown_fields=True, **options
-        )
+        try:
+            cls = super().__new__(
+                mcls, name, bases, namespace, kw_only=True, forbid_unknown_fields=True, **options
+            )
+        except ValueError as error:  # msgspec's own sentence: two fields with one name on the wire
+            raise DeclarationError(f"{name}: {error}; give each a name of its own") from None
         _check_now(cls)
         return cls
 
