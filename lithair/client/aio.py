@@ -141,7 +141,7 @@ class AsyncHandle(Generic[T]):
         await self._do(self._calls.delete(id, if_seq))
 
     async def apply_replicated_item(self, item: T) -> None:
-        """Put an item, whether or not it exists; doing it again changes nothing."""
+        """Put an item, whether or not it exists. Again, it leads to the same state."""
         await self._do(self._calls.upsert_one(item))
 
     async def apply_replicated_items(self, items: Iterable[T]) -> int:

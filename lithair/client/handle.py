@@ -143,7 +143,7 @@ class Handle(Generic[T]):
         self._do(self._calls.delete(id, if_seq))
 
     def apply_replicated_item(self, item: T) -> None:
-        """Put an item, whether or not it exists; doing it again changes nothing."""
+        """Put an item, whether or not it exists. Again, it leads to the same state."""
         self._do(self._calls.upsert_one(item))
 
     def apply_replicated_items(self, items: Iterable[T]) -> int:

@@ -10,7 +10,6 @@ import enum
 import math
 import types
 import typing
-import uuid
 from collections.abc import Callable
 from typing import Protocol, Self
 
@@ -58,7 +57,7 @@ def _of_mixed(value: object) -> Sortable:
         value = _of_datetime(value)
     elif isinstance(value, dt.time):
         value = value.isoformat()
-    elif not isinstance(value, (bool, str, bytes, dt.date, dt.timedelta, uuid.UUID)):
+    elif not isinstance(value, (bool, str, bytes, dt.date, dt.timedelta)):
         # A list or an object has no order of its own; its JSON gives it one, and an equality.
         return (2, "", msgspec.json.encode(value, order="sorted"))
     return (1, type(value).__name__, value)

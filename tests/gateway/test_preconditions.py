@@ -30,7 +30,7 @@ from lithair.gateway.preconditions import (
         ('"' + "9" * 30 + '"', ()),
     ],
 )
-def test_if_match(value: str | None, expected: object) -> None:
+def test_if_match_gives_the_seqs_it_names(value: str | None, expected: object) -> None:
     assert parse_if_match(value) == expected
 
 
