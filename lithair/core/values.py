@@ -100,7 +100,7 @@ def _expected(hint: object) -> str:
     """Say what to write for a type, where msgspec's own words would not help."""
     if hint is bool:
         return "write true or false"
-    if hint in (int, float):
+    if hint is int or hint is float:
         return "write a number"
     if hint is dt.datetime:
         return "write a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
