@@ -110,5 +110,8 @@ class ModelLink:
                 f"The model {name} has failed: run `lithair status`, then `lithair restart {name}`"
             )
             self.requests.refuse_all(503, why)
-        elif not self.requests.endpoint:
-            self.requests.connect(model_endpoint(self._run_dir, name))
+            return
+        # A long run directory that was made afresh is reached by another endpoint.
+        endpoint = model_endpoint(self._run_dir, name)
+        if endpoint != self.requests.endpoint:
+            self.requests.connect(endpoint)
