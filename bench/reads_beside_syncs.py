@@ -120,8 +120,8 @@ def measure() -> str:
         "## Reads beside syncs\n\n"
         + table(("", "p99 of GET, median", "rounds", "GETs", "p99 of a synced write"), rows)
         + f"\nBeside the other program, writes make the p99 of reads {both / read_only:.2f} x what"
-        + f" it is without them. The other program alone makes it {read_only / quiet:.2f} x that of a"
-        + f" quiet disk, both together {both / quiet:.2f} x."
+        + f" it is without them. The other program alone makes it {read_only / quiet:.2f} x that"
+        + f" of a quiet disk, both together {both / quiet:.2f} x."
         + f" {ROUNDS} rounds of {SECONDS} s each, alternating.\n"
         + f"\n`python -m bench.reads_beside_syncs`: {where}.\n"
         + f"\n    {found[CASES[0]][0][0].command}\n"

@@ -5,6 +5,7 @@
 Everything a user writes is here; `lithair.aio` has the asyncio twin of `connect`.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from lithair.app import Lithair
@@ -104,4 +105,6 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of ours
             from lithair import client
 
             return getattr(client, name)
+        if name == "aio":
+            return importlib.import_module("lithair.aio")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from lithair.core.ids import ID_CHARACTERS_MAX, RESERVED_IDS, id_problem
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "1", "a b", "ä", "a.b", "..", "Count", "💌", "%2F", "x" * 255]
+    "text", ["a", "1", "a b", "ä", "a.b", "...", "Count", "💌", "%2F", "x" * 255]
 )
 def test_ordinary_ids_are_allowed(text: str) -> None:
     assert id_problem(text) is None
@@ -46,3 +46,10 @@ def test_the_rules_are_all_there_is(text: str) -> None:
         and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
     )
     assert (id_problem(text) is None) == allowed
+
+
+@pytest.mark.parametrize("text", [".", ".."])
+def test_dot_segments_are_refused_since_clients_take_them_out_of_paths(text: str) -> None:
+    problem = id_problem(text)
+    assert problem is not None
+    assert f'"{text}"' in problem
