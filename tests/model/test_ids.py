@@ -42,7 +42,7 @@ def test_the_rules_are_all_there_is(text: str) -> None:
     allowed = (
         1 <= len(text) <= ID_CHARACTERS_MAX
         and "/" not in text
-        and text not in RESERVED_IDS
+        and text not in {".", "..", *RESERVED_IDS}
         and not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
     )
     assert (id_problem(text) is None) == allowed
