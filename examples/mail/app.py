@@ -12,8 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from lithair import Lithair, Model, Pinned, retention
-from lithair.client import Client
+from lithair import Client, Lithair, Model, Pinned, retention
 from reading import messages
 
 SAMPLE = Path(__file__).resolve().parent / "sample.mbox"

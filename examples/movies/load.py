@@ -18,8 +18,7 @@ from rich.text import Text
 
 from app import DATA, HERE, RUN_DIR
 from cleaning import Row, as_found, mend
-from lithair import Conflict, FieldError, ValidationFailed, connect
-from lithair.client import Handle
+from lithair import Conflict, FieldError, Handle, ValidationFailed, connect
 
 Films = Handle[Row]  # items as dicts: the rows are not films yet, Lithair says whether they are
 
