@@ -30,7 +30,7 @@ from tornado.httputil import (
 )
 
 from lithair.gateway.answer_connection import AnswerConnection
-from lithair.gateway.answers import Fields, Prepared, Problem, headers_of, send
+from lithair.gateway.answers import RETRY_AFTER_S, Fields, Prepared, Problem, headers_of, send
 from lithair.gateway.contract import Connection, RequestDelegate
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.limits import BodyLimits, check_head, declared_length
@@ -40,10 +40,12 @@ from lithair.gateway.routes import METHOD_ORDER, Route, resolve
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
 
+TOO_MANY_BODIES: Final = "Too many long bodies are being received"
 LINGER_S: Final = 5.0  # for a sender to see the refusal before its connection is closed
 
 _log = logging.getLogger("lithair.http")
 _NO_HEADERS: Final = HTTPHeaders()
+_RETRY: Final = (("Retry-After", str(RETRY_AFTER_S)),)
 _CLOSE: Final = (("Connection", "close"),)
 
 
@@ -75,6 +77,7 @@ class Site:
         self.application = application
         self.cross_origin = cross_origin
         self.limits = limits
+        self.held_bytes = 0  # of bodies that are being received, all together
         self.is_logging = _log.isEnabledFor(logging.DEBUG)
 
     def start_request(self, server_conn: object, connection: Connection) -> "Exchange":
@@ -89,6 +92,7 @@ class Exchange(RequestDelegate):
         "_body",
         "_connection",
         "_headers",
+        "_held",
         "_inner",
         "_limit",
         "_linger",
@@ -121,6 +125,7 @@ class Exchange(RequestDelegate):
         self._limit = site.limits.single
         self._body: list[bytes] = []
         self._received = 0
+        self._held = 0
         self._request_id = 0
         self._linger: asyncio.TimerHandle | None = None
 
@@ -169,6 +174,7 @@ class Exchange(RequestDelegate):
             self.stage = Stage.BODY
         if self.stage not in (Stage.HEAD, Stage.BODY, Stage.REFUSED):
             return False
+        self._release()
         self._send_prepared(why.prepared(), _CLOSE)
         self._finish()
         return True
@@ -176,25 +182,26 @@ class Exchange(RequestDelegate):
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Keep a piece of the body, up to the limit."""
         self._received += len(chunk)
-        if self.stage is Stage.BODY:
-            if self._received <= self._limit:
-                self._body.append(chunk)
-            else:
-                self._start_lingering(self._too_large())
-        elif self.stage is Stage.DELEGATED:
-            assert self._inner is not None
-            if self._received <= self._limit:
-                return self._inner.data_received(chunk)
-            if self._outer is not None and not self._outer.is_begun:
-                self._leave_application()
-                self._start_lingering(self._too_large())
-        elif self.stage is Stage.REFUSED and self._received > self._limit:
+        if self.stage is Stage.REFUSED and self._received > self._limit:
             assert self._prepared is not None
             self._start_lingering(self._prepared)
+        if self.stage is not Stage.BODY and self.stage is not Stage.DELEGATED:
+            return None
+        self._held += len(chunk)
+        self._site.held_bytes += len(chunk)
+        if self._received > self._limit:
+            self._interrupt(self._too_large())
+        elif self._site.held_bytes > self._site.limits.held:
+            self._interrupt(Problem(503, TOO_MANY_BODIES, _RETRY).prepared())
+        elif self._inner is not None:
+            return self._inner.data_received(chunk)
+        else:
+            self._body.append(chunk)
         return None
 
     def finish(self) -> None:
         """The request is complete: ask the model, or send the answer that is already known."""
+        self._release()
         if self.stage is Stage.BODY:
             self._ask()
         elif self.stage is Stage.DELEGATED:
@@ -209,6 +216,7 @@ class Exchange(RequestDelegate):
 
     def on_connection_close(self) -> None:
         """The client is gone: nobody waits for the answer any more."""
+        self._release()
         if self.stage is Stage.ASKED:
             assert self._model is not None
             self._model.cancel(self._request_id)
@@ -217,7 +225,6 @@ class Exchange(RequestDelegate):
         if self._linger is not None:
             self._linger.cancel()
         self.stage = Stage.ANSWERED
-        self._body = []
 
     # A model's route.
 
@@ -279,11 +286,24 @@ class Exchange(RequestDelegate):
             self._start_lingering(prepared)
 
     def _too_large(self) -> Prepared:
-        self._body = []
         return Problem(413, f"The body is over the limit of {self._limit} bytes").prepared()
+
+    def _interrupt(self, prepared: Prepared) -> None:
+        """Answer with this in the middle of a body, unless an answer has begun."""
+        self._release()
+        if self.stage is Stage.DELEGATED:
+            if self._outer is None or self._outer.is_begun:
+                return
+            self._leave_application()
+        self._start_lingering(prepared)
+
+    def _release(self) -> None:
+        self._site.held_bytes -= self._held
+        self._held = 0
 
     def _start_lingering(self, prepared: Prepared) -> None:
         self.stage = Stage.LINGERING
+        self._body = []
         self._send_prepared(prepared)
         self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._finish)
 

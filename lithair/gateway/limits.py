@@ -33,10 +33,11 @@ PATIENCE: Final = Patience()
 
 
 class BodyLimits(msgspec.Struct, frozen=True):
-    """The most bytes of a body: of a bulk request, and of every other."""
+    """The most bytes of a body: of a bulk request, of any other, of all that are being received."""
 
     single: int
     bulk: int
+    held: int = HELD_BYTES_MAX
 
 
 def declared_length(headers: HTTPHeaders) -> int:

@@ -8,9 +8,10 @@ import asyncio
 from typing import Any, Final, cast
 
 from lithair.client.aio import AsyncHandle
-from lithair.client.connection import Connection
+from lithair.client.connection import TIMEOUT_S_MAX, Connection
 from lithair.client.directory import set_own_server
 from lithair.declaration import Declaration
+from lithair.errors import LithairError
 from lithair.gateway.model_site import ModelSite
 from lithair.model import Model
 from lithair.transport.control_asker import LoopControl
@@ -36,8 +37,10 @@ class Links:
             self._drivers.append(driver)
             self._by_name[model.name] = ModelSite(model.name, model.path, driver, timeout_s)
         self.models = {model.path: model for model in self._by_name.values()}
+        self._class_names = {model.class_name for model in declaration.models}
         self._control = LoopControl(run_dir)
-        self._handles = Connection(run_dir, timeout_s)  # of users' routes; opens nothing by itself
+        # Of users' routes; opens nothing by itself.
+        self._handles = Connection(run_dir, min(timeout_s, TIMEOUT_S_MAX))
         self._looking = loop.create_task(self._look()) if self.models else None
 
     def phase(self, name: str) -> str:
@@ -46,6 +49,10 @@ class Links:
 
     def handle(self, model: type[Model]) -> AsyncHandle[Any]:
         """Give a handle for a user's route; it reads and writes ungated."""
+        if model.__name__ not in self._class_names:
+            raise LithairError(
+                f"request.model({model.__name__}): the application has no such model"
+            )
         return AsyncHandle(model, connection=self._handles)
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ Owns what a RequestHandler, ours or a user's, does about errors and OPTIONS. Law
 problem+json, unless the user's class writes its own; a stack trace goes to the log, never out.
 """
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -17,6 +18,8 @@ from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.model_routes import options_fields
 from lithair.gateway.routes import allow
 
+log = logging.getLogger("lithair.http")
+
 NOTHING_HERE: Final = "There is nothing at this path"
 OUR_MISTAKE: Final = "The server made a mistake; its log says more"
 
@@ -25,6 +28,9 @@ _SENTENCES: Final = {
     404: NOTHING_HERE,
     405: "The path has no such method; Allow lists those it has",
     500: OUR_MISTAKE,
+    503: "What this needs can't be reached for now",
+    504: "What this needs did not answer in time",
+    507: "The disk is full; reads go on",
 }
 
 
@@ -44,6 +50,18 @@ def write_problem(
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         handler.set_header("Retry-After", str(RETRY_AFTER_S))
     end(handler, problem_body(status, sentence, errors))
+
+
+def write_error_of(handler: RequestHandler, error: LithairError) -> None:
+    """Answer with what was raised: as it says when it is about the request, else in our words.
+
+    What a handle says of a server that it can't reach is for the operator: it names directories.
+    """
+    if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        write_problem(handler, error.status, str(error), error.errors)
+    else:
+        log.error("%s %s: %s", handler.request.method, handler.request.path, error)
+        write_problem(handler, error.status, _SENTENCES.get(error.status, OUR_MISTAKE))
 
 
 def methods_of(handler: type[RequestHandler]) -> frozenset[str]:
@@ -96,7 +114,7 @@ def _write_error(handler: RequestHandler, status_code: int, **kwargs: Any) -> No
     exc_info = kwargs.get("exc_info")
     error = exc_info[1] if exc_info else None
     if isinstance(error, LithairError):
-        write_problem(handler, error.status, str(error), error.errors)
+        write_error_of(handler, error)
         return
     if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         handler.set_header("Allow", allow(dict.fromkeys(methods_of(type(handler)))))

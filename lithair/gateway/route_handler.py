@@ -17,7 +17,13 @@ from tornado.web import HTTPError
 from lithair.declaration import RouteFunction
 from lithair.errors import LithairError
 from lithair.gateway.answers import WITHOUT_BODY
-from lithair.gateway.problem_handler import OUR_MISTAKE, ProblemHandler, end, write_problem
+from lithair.gateway.problem_handler import (
+    OUR_MISTAKE,
+    ProblemHandler,
+    end,
+    write_error_of,
+    write_problem,
+)
 from lithair.gateway.targets import decode_query
 from lithair.http import Headers, Pairs, Path, Request, Response, response_of
 
@@ -53,7 +59,7 @@ class RouteHandler(ProblemHandler):
             async with patience:
                 answer = response_of(await self._func(self._user_request()))
         except LithairError as error:
-            write_problem(self, error.status, str(error), error.errors)
+            write_error_of(self, error)
         except HTTPError:
             raise
         except Exception:  # noqa: BLE001 - this process's loop: a user's mistake must not end it

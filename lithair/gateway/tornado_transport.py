@@ -226,6 +226,7 @@ class TornadoTransport(HTTPServerConnectionDelegate):
     def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Accept connections."""
         for listener in sockets:
+            listener.setblocking(False)  # Tornado accepts until there is nobody left
             # Inherited by the connections: ends those that never take their answer.
             if listener.family in (socket.AF_INET, socket.AF_INET6):
                 listener.setsockopt(

@@ -147,11 +147,12 @@ def test_a_head_over_its_size_is_refused(served: RunningGateway) -> None:
         f"GET echo HTTP/1.1\n{HOST}",
         f"CONNECT example.org:443 HTTP/1.1\n{HOST}",
         f"GET * HTTP/1.1\n{HOST}",
+        f"POST /echo HTTP/1.0\n{HOST}\nTransfer-Encoding: chunked",
     ],
 )
 def test_an_ambiguous_head_is_a_problem(served: RunningGateway, head: str) -> None:
     with served.connect() as connection:
-        answer = connection.request(head)
+        answer = connection.request(head, b"0\r\n\r\n" if "chunked" in head else b"")
         assert answer.status == 400
         problem_of(answer)
 
