@@ -1,8 +1,8 @@
 """ModelHandler: what a user overrides to take part in a model's writes.
 
 Law: hooks are plain functions and run in the model process, before the event is logged; what they
-return is stored, what they raise refuses the write. They run again for nothing: a write that
-succeeded once is not decided a second time.
+return is stored, what they raise refuses the write. A hook may run more than once for one write
+(when it refers to another model, or its process died meanwhile): it should change nothing outside.
 """
 
 import os
