@@ -8,28 +8,23 @@ leaves only after its batch is on the disk.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from typing import TypeVar
 
-import msgspec
 import uuid_utils
 
 from lithair.actors.log_writer import LogWriter
-from lithair.actors.model_jobs import FAILED_HERE, HistoryWork, Job, Jobs, ListWork
+from lithair.actors.model_jobs import FAILED_HERE, Job, Jobs
+from lithair.actors.model_reads import Limits, ModelReads, unknown
 from lithair.actors.references import References
-from lithair.core import reads
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
-from lithair.core.query import Query
 from lithair.core.reads import Read
 from lithair.errors import DamagedLog, LithairError, StorageFull
 from lithair.process import SYNCING, Child
 from lithair.storage.event_log import Appended, EventLog
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import Waiter
-from lithair.wire.codec import encode_events
-from lithair.wire.messages import ReadRequest, Reply, WireEvent, WriteRequest
+from lithair.wire.messages import ReadRequest, Reply, WriteRequest
 from lithair.wire.protocol import Verb
 
 MESSAGES_PER_TURN = 256  # so that one turn stays short even when every client sends at once
@@ -38,19 +33,12 @@ BODY_BYTES_PER_PLAN = 16 << 20  # a frame has 512 MiB at most, and defaults make
 SLICE_S = 0.001  # what a long read may take between two looks at the socket
 IDLE_MS = 250  # how often an idle loop looks at deadlines
 PARKED_MS = 20  # the same while writes wait for other models
-EVENTS_BYTES_MAX = 4 << 20  # of one answer to EVENTS; the caller asks on from the last seq it got
 
 log = logging.getLogger(__name__)
 
 
 def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What one answer may hold."""
-
-    list_bytes_max: int
 
 
 class ModelLoop:
@@ -71,11 +59,11 @@ class ModelLoop:
         self._log = event_log
         self._server = server
         self._writer = writer
-        self._limits = limits
         self._pending: list[Command] = []
         self._plan: Plan | None = None
         self._replies: defaultdict[bytes, list[Reply]] = defaultdict(list)
         self._jobs = Jobs(self._answer_job)
+        self._reads = ModelReads(child.name, state, event_log, self._jobs, limits)
         self._waiter = Waiter()
         self._waiter.watch(server.socket)
         self._waiter.watch(writer.fileno())
@@ -127,7 +115,7 @@ class ModelLoop:
     def _take_write(self, peer: bytes, request: WriteRequest) -> None:
         action = ACTIONS.get(request.verb)
         if action is None or request.access not in self._state.views:
-            self._refuse(peer, request.request_id, _unknown(request.verb, request.access))
+            self._refuse(peer, request.request_id, unknown(request))
             return
         self._pending.append(
             Command(
@@ -144,11 +132,8 @@ class ModelLoop:
         )
 
     def _take_read(self, peer: bytes, request: ReadRequest) -> None:
-        act = READS.get(request.verb)
         try:
-            if act is None or request.access not in self._state.views:
-                raise _unknown(request.verb, request.access)
-            read = act(self, peer, request)
+            read = self._reads.take(peer, request)
         except LithairError as error:
             self._refuse(peer, request.request_id, error)
             return
@@ -158,56 +143,6 @@ class ModelLoop:
             return
         if read is not None:
             self._reply(peer, request.request_id, read)
-
-    def _get(self, peer: bytes, request: ReadRequest) -> Read:
-        return reads.get(self._state, _text(request.argument), request.access)
-
-    def _list(self, peer: bytes, request: ReadRequest) -> None:
-        query = self._query(request, for_count=False)
-        work = ListWork(self._state, query, request.access, self._limits.list_bytes_max)
-        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
-
-    def _count(self, peer: bytes, request: ReadRequest) -> None:
-        work = ListWork(self._state, self._query(request, for_count=True), request.access, None)
-        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
-
-    def _query(self, request: ReadRequest, *, for_count: bool) -> Query:
-        pairs = _convert(request.argument, list[tuple[str, str]])
-        return self._state.views[request.access].queries.read(pairs, for_count=for_count)
-
-    def _history(self, peer: bytes, request: ReadRequest) -> None:
-        key = _text(request.argument)
-        work = HistoryWork(self._state, self._log.read, key, request.access)
-        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
-
-    def _random(self, peer: bytes, request: ReadRequest) -> Read:
-        draw = uuid_utils.uuid4().int / (1 << 128)
-        return reads.random_id(self._state, draw)
-
-    def _exists(self, peer: bytes, request: ReadRequest) -> Read:
-        return reads.exists(self._state, _convert(request.argument, list[str]))
-
-    def _events(self, peer: bytes, request: ReadRequest) -> Read:
-        """Give events after a seq, committed ones only: the log may be a batch ahead."""
-        since, events_max = _convert(request.argument, tuple[int, int])
-        events = self._log.events_since(since, events_max, EVENTS_BYTES_MAX)
-        return Read(
-            200,
-            encode_events(
-                WireEvent(e.seq, e.time_ms, e.kind, e.key, self._state.present(e).payload)
-                for e in events
-                if e.seq <= self._state.seq
-            ),
-        )
-
-    def _stats(self, peer: bytes, request: ReadRequest) -> Read:
-        return reads.stats(self._state, self._log.size_bytes)
-
-    def _hello(self, peer: bytes, request: ReadRequest) -> Read:
-        return Read(200, msgspec.json.encode({"model": self._child.name, "seq": self._state.seq}))
-
-    def _cancel(self, peer: bytes, request: ReadRequest) -> None:
-        self._jobs.cancel(peer, _convert(request.argument, int))
 
     # Writes
 
@@ -358,38 +293,6 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-def _unknown(verb: int, access: str) -> Refusal:
-    return Refusal(400, f"This process does not know the verb {verb} with access {access!r}")
-
-
-def _text(argument: object) -> str:
-    return _convert(argument, str)
-
-
-T = TypeVar("T")
-
-
-def _convert(argument: object, kind: type[T]) -> T:
-    try:
-        return msgspec.convert(argument, kind)
-    except msgspec.ValidationError as error:
-        raise Refusal(400, f"The argument of this request is not understood: {error}") from None
-
-
-Act = Callable[[ModelLoop, bytes, ReadRequest], Read | None]
-
-READS: dict[int, Act] = {
-    Verb.GET: ModelLoop._get,
-    Verb.LIST: ModelLoop._list,
-    Verb.COUNT: ModelLoop._count,
-    Verb.RANDOM: ModelLoop._random,
-    Verb.HISTORY: ModelLoop._history,
-    Verb.EVENTS: ModelLoop._events,
-    Verb.EXISTS: ModelLoop._exists,
-    Verb.STATS: ModelLoop._stats,
-    Verb.HELLO: ModelLoop._hello,
-    Verb.CANCEL: ModelLoop._cancel,
-}
 ACTIONS: dict[int, Action] = {
     verb: Action[verb.name] for verb in Verb if verb.name in Action.__members__
 }

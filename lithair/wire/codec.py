@@ -301,4 +301,7 @@ ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.EXISTS: _are_texts,
     Verb.STATS: _is_nothing,
     Verb.CANCEL: _is_count,
+    Verb.COMPACT: _are_filters,
+    Verb.BACKUP: _is_text,
+    Verb.PURGE: _is_text,
 }

@@ -12,10 +12,10 @@ IfMatch = Literal[True] | tuple[int, ...] | None  # `*`, or the seqs of the item
 
 
 class ReadRequest(NamedTuple):
-    """A request that changes nothing.
+    """A request without a command id: a read, or work on the model's own files.
 
-    `argument` by verb: GET, HISTORY an id; LIST, COUNT filters; EVENTS `(since, max_events)`;
-    EXISTS ids; CANCEL a request id; HELLO, RANDOM, STATS None. `deadline_ms` is on the monotonic
+    `argument` by verb: GET, HISTORY, PURGE an id; LIST, COUNT, COMPACT pairs; EVENTS
+    `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory; else None. `deadline_ms` is on the monotonic
     clock, 0 for none.
     """
 

@@ -49,6 +49,9 @@ class Verb(enum.IntEnum):
     EXISTS = 8
     STATS = 9
     CANCEL = 10  # of a read that is under way; never answered
+    COMPACT = 11  # 11 to 13: what a model process does to its own files
+    BACKUP = 12
+    PURGE = 13
 
     CREATE = 32
     REPLACE = 33

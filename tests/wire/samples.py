@@ -26,6 +26,9 @@ ARGUMENTS: dict[Verb, st.SearchStrategy[object]] = {
     Verb.EXISTS: st.lists(TEXTS, max_size=5).map(tuple),
     Verb.STATS: st.none(),
     Verb.CANCEL: COUNTS,
+    Verb.COMPACT: FILTERS,
+    Verb.BACKUP: TEXTS,
+    Verb.PURGE: TEXTS,
 }
 
 

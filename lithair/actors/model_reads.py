@@ -1,0 +1,139 @@
+"""The reads of a model process: what each verb asks, answered at once or by a job in slices.
+
+Law: a read is answered from the committed state, whatever the disk does with the next writes; what
+takes more than a moment becomes a job.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+import uuid_utils
+
+from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
+from lithair.core import reads
+from lithair.core.model_state import ModelState
+from lithair.core.problem import Refusal
+from lithair.core.query import Query
+from lithair.core.reads import Read
+from lithair.storage.event_log import EventLog
+from lithair.wire.codec import encode_events
+from lithair.wire.messages import ReadRequest, Request, WireEvent
+from lithair.wire.protocol import Verb
+
+EVENTS_BYTES_MAX = 4 << 20  # of one answer to EVENTS; the caller asks on from the last seq it got
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one answer may hold."""
+
+    list_bytes_max: int
+
+
+class ModelReads:
+    """Answers the reads of one model."""
+
+    def __init__(
+        self, name: str, state: ModelState, event_log: EventLog, jobs: Jobs, limits: Limits
+    ) -> None:
+        self._name = name
+        self._state = state
+        self._log = event_log
+        self._jobs = jobs
+        self._limits = limits
+
+    def take(self, peer: bytes, request: ReadRequest) -> Read | None:
+        """Answer a read; None when a job will, or when it wants no answer. Raises LithairError."""
+        act = READS.get(request.verb)
+        if act is None or request.access not in self._state.views:
+            raise unknown(request)
+        return act(self, peer, request)
+
+    def _get(self, peer: bytes, request: ReadRequest) -> Read:
+        return reads.get(self._state, _text(request.argument), request.access)
+
+    def _list(self, peer: bytes, request: ReadRequest) -> None:
+        query = self._query(request, for_count=False)
+        work = ListWork(self._state, query, request.access, self._limits.list_bytes_max)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+
+    def _count(self, peer: bytes, request: ReadRequest) -> None:
+        work = ListWork(self._state, self._query(request, for_count=True), request.access, None)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+
+    def _query(self, request: ReadRequest, *, for_count: bool) -> Query:
+        pairs = convert(request.argument, list[tuple[str, str]])
+        return self._state.views[request.access].queries.read(pairs, for_count=for_count)
+
+    def _history(self, peer: bytes, request: ReadRequest) -> None:
+        key = _text(request.argument)
+        work = HistoryWork(self._state, self._log.read, key, request.access)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+
+    def _random(self, peer: bytes, request: ReadRequest) -> Read:
+        draw = uuid_utils.uuid4().int / (1 << 128)
+        return reads.random_id(self._state, draw)
+
+    def _exists(self, peer: bytes, request: ReadRequest) -> Read:
+        return reads.exists(self._state, convert(request.argument, list[str]))
+
+    def _events(self, peer: bytes, request: ReadRequest) -> Read:
+        """Give events after a seq, committed ones only: the log may be a batch ahead."""
+        since, events_max = convert(request.argument, tuple[int, int])
+        events = self._log.events_since(since, events_max, EVENTS_BYTES_MAX)
+        return Read(
+            200,
+            encode_events(
+                WireEvent(e.seq, e.time_ms, e.kind, e.key, self._state.present(e).payload)
+                for e in events
+                if e.seq <= self._state.seq
+            ),
+        )
+
+    def _stats(self, peer: bytes, request: ReadRequest) -> Read:
+        return reads.stats(self._state, self._log.size_bytes)
+
+    def _hello(self, peer: bytes, request: ReadRequest) -> Read:
+        return Read(200, msgspec.json.encode({"model": self._name, "seq": self._state.seq}))
+
+    def _cancel(self, peer: bytes, request: ReadRequest) -> None:
+        self._jobs.cancel(peer, convert(request.argument, int))
+
+
+def unknown(request: Request) -> Refusal:
+    """Refuse what this process does not know."""
+    return Refusal(
+        400,
+        f"This process does not know the verb {request.verb} with access {request.access!r}",
+    )
+
+
+T = TypeVar("T")
+
+
+def convert(argument: object, kind: type[T]) -> T:
+    """Read a request's argument; raises `Refusal` 400."""
+    try:
+        return msgspec.convert(argument, kind)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, f"The argument of this request is not understood: {error}") from None
+
+
+def _text(argument: object) -> str:
+    return convert(argument, str)
+
+
+Act = Callable[[ModelReads, bytes, ReadRequest], Read | None]
+
+READS: dict[int, Act] = {
+    Verb.GET: ModelReads._get,
+    Verb.LIST: ModelReads._list,
+    Verb.COUNT: ModelReads._count,
+    Verb.RANDOM: ModelReads._random,
+    Verb.HISTORY: ModelReads._history,
+    Verb.EVENTS: ModelReads._events,
+    Verb.EXISTS: ModelReads._exists,
+    Verb.STATS: ModelReads._stats,
+    Verb.HELLO: ModelReads._hello,
+    Verb.CANCEL: ModelReads._cancel,
+}
