@@ -77,7 +77,18 @@ class Files(Protocol):
         """Give a file another name, in place of what had it; durable after `sync_directory`."""
         ...
 
+    def link(self, path: str, name: str) -> None:
+        """Give a file another name beside the one it has; durable after `sync_directory`.
+
+        One that exists is an error; so are another file system, and one without such links.
+        """
+        ...
+
     def remove(self, path: str) -> None: ...
+
+    def remove_directory(self, path: str) -> None:
+        """Remove an empty directory."""
+        ...
 
     def sync_directory(self, path: str) -> None: ...
 
@@ -171,8 +182,14 @@ class OsFiles:
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new)
 
+    def link(self, path: str, name: str) -> None:
+        os.link(path, name)
+
     def remove(self, path: str) -> None:
         os.remove(path)
+
+    def remove_directory(self, path: str) -> None:
+        os.rmdir(path)
 
     def sync_directory(self, path: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

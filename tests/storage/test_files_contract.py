@@ -48,11 +48,13 @@ def test_a_file_that_exists_is_not_created(disk: tuple[Files, str]) -> None:
 
 def test_a_missing_file_is_an_error(disk: tuple[Files, str]) -> None:
     files, directory = disk
-    for call in (files.open, files.remove):
+    for call in (files.open, files.remove, files.remove_directory):
         with pytest.raises(FileNotFoundError):
             call(f"{directory}/a")
     with pytest.raises(FileNotFoundError):
         files.rename(f"{directory}/a", f"{directory}/b")
+    with pytest.raises(FileNotFoundError):
+        files.link(f"{directory}/a", f"{directory}/b")
     with pytest.raises(FileNotFoundError):
         files.names(f"{directory}/nowhere")
 
@@ -90,6 +92,28 @@ def test_directories_are_made_with_those_above(disk: tuple[Files, str]) -> None:
     files.make_directory(f"{directory}/x/y")
     files.make_directory(f"{directory}/x/y")
     assert files.names(f"{directory}/x/y") == []
+
+
+def test_a_link_keeps_the_file_when_its_first_name_is_gone(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    write_whole(files.create(f"{directory}/a"), b"linked", 0)
+    files.link(f"{directory}/a", f"{directory}/b")
+    with pytest.raises(FileExistsError):
+        files.link(f"{directory}/a", f"{directory}/b")
+    files.remove(f"{directory}/a")
+    assert files.open(f"{directory}/b").read(9, 0) == b"linked"
+
+
+def test_a_directory_is_removed_when_nothing_is_in_it(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    files.make_directory(f"{directory}/x")
+    files.create(f"{directory}/x/a").close()
+    with pytest.raises(OSError, match="not empty"):
+        files.remove_directory(f"{directory}/x")
+    files.remove(f"{directory}/x/a")
+    files.remove_directory(f"{directory}/x")
+    with pytest.raises(FileNotFoundError):
+        files.names(f"{directory}/x")
 
 
 def test_a_lock_is_held_by_one_and_says_by_whom(disk: tuple[Files, str]) -> None:

@@ -189,6 +189,21 @@ class SimulatedFiles:
         self.names_cached[new] = inode
         self.name_changes.append(NameChange(old, new, inode))
 
+    def link(self, path: str, name: str) -> None:
+        self._call("link", path)
+        inode = self._inode(path)
+        if name in self.names_cached:
+            raise FileExistsError(errno.EEXIST, "File exists", name)
+        self.names_cached[name] = inode
+        self.name_changes.append(NameChange(None, name, inode))
+
+    def remove_directory(self, path: str) -> None:
+        self._call("remove_directory", path)
+        path = os.path.normpath(path)
+        if self.names(path) or any(os.path.dirname(each) == path for each in self.directories):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        self.directories.remove(path)
+
     def remove(self, path: str) -> None:
         self._call("remove", path)
         self._inode(path)
