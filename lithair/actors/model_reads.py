@@ -14,7 +14,7 @@ from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
 from lithair.core import reads
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
-from lithair.core.query import Query
+from lithair.core.query import Query, refuse
 from lithair.core.reads import Read
 from lithair.storage.event_log import EventLog
 from lithair.wire.codec import encode_events
@@ -50,7 +50,12 @@ class ModelReads:
         return act(self, peer, request)
 
     def _get(self, peer: bytes, request: ReadRequest) -> Read:
-        return reads.get(self._state, _text(request.argument), request.access)
+        argument = request.argument
+        if isinstance(argument, str):
+            return reads.get(self._state, argument, request.access)
+        key, pairs = convert(argument, tuple[str, list[tuple[str, str]]])
+        query = _present(self._state.views[request.access].queries.read_item(pairs))
+        return reads.get(self._state, key, request.access, query.fields)
 
     def _list(self, peer: bytes, request: ReadRequest) -> None:
         query = self._query(request, for_count=False)
@@ -63,7 +68,7 @@ class ModelReads:
 
     def _query(self, request: ReadRequest, *, for_count: bool) -> Query:
         pairs = convert(request.argument, list[tuple[str, str]])
-        return self._state.views[request.access].queries.read(pairs, for_count=for_count)
+        return _present(self._state.views[request.access].queries.read(pairs, for_count=for_count))
 
     def _history(self, peer: bytes, request: ReadRequest) -> None:
         key = _text(request.argument)
@@ -106,6 +111,12 @@ def unknown(request: Request) -> Refusal:
         400,
         f"This process does not know the verb {request.verb} with access {request.access!r}",
     )
+
+
+def _present(query: Query) -> Query:
+    if query.as_of is not None:
+        raise refuse("as_of", "this process can't look back yet")
+    return query
 
 
 T = TypeVar("T")

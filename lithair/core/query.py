@@ -4,6 +4,7 @@ r"""Queries: what a list or a count asks for, read from the pairs of a query str
     test    := value | "=" value | "!" value | (">" | "<" | ">=" | "<=") value
              | "~" text | "[" value ("," value)* "]"       a comma in a value is written "\,"
     other   := "sort=" ["-"] name ("," ...)* | "skip=" n | "take=" n | "after=" id | "fields=" names
+             | "as_of=" (seq | time)                       see `as_of`
 
 Law: what can't be understood is refused with the parameter's name, never passed over; a field the
 caller may not read does not exist for it.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from lithair.core.as_of import AsOf, parse_as_of
 from lithair.core.problem import Refusal
 from lithair.core.schema import Schema
 from lithair.core.shape import Path, find_path
@@ -26,7 +28,9 @@ FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a te
 SORT_FIELDS_MAX = 8  # each is a pass over all that match, in one go
 SKIP_MAX = 1 << 53
 NULL = "null"
-OPTIONS = ("sort", "skip", "take", "after", "fields")
+OPTIONS = ("sort", "skip", "take", "after", "fields", "as_of")
+COUNT_OPTIONS = ("as_of",)
+ITEM_OPTIONS = ("fields", "as_of")
 
 Test = Callable[[Sortable | None], bool]
 
@@ -48,7 +52,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A list or count as asked for; `fields` None is the whole item."""
+    """A list, count or get as asked for; `fields` None is the whole item, `as_of` None is now."""
 
     filters: tuple[Filter, ...] = ()
     sort: tuple[tuple[Path, bool], ...] = ()  # (field, is descending)
@@ -56,6 +60,7 @@ class Query(msgspec.Struct, frozen=True):
     take: int = 0
     after: str | None = None
     fields: frozenset[str] | None = None
+    as_of: AsOf | None = None
 
 
 def refuse(parameter: str, message: str) -> Refusal:
@@ -71,16 +76,14 @@ class QueryReader:
         self.take_max = take_max
 
     def read(self, pairs: Iterable[Sequence[str]], *, for_count: bool = False) -> Query:
-        """Read the pairs of a list's query; a count takes filters only. Raises `Refusal` 400."""
+        """Read the pairs of a list's or a count's query; raises `Refusal` 400."""
         filters: list[Filter] = []
         options: dict[str, str] = {}
         for name, text in pairs:
-            if name in OPTIONS and for_count:
-                raise refuse(name, "a count takes filters only")
             if name in OPTIONS:
-                if name in options:
-                    raise refuse(name, "is given twice")
-                options[name] = text
+                if for_count and name not in COUNT_OPTIONS:
+                    raise refuse(name, "a count takes filters and as_of only")
+                _add_option(options, name, text)
             else:
                 filters.append(self._filter(name, text))
         if len(filters) > FILTERS_MAX:
@@ -92,6 +95,19 @@ class QueryReader:
             take=min(_number("take", options.get("take", str(self.take_max))), self.take_max),
             after=options.get("after"),
             fields=self._fields(options["fields"]) if "fields" in options else None,
+            as_of=_as_of(options["as_of"]) if "as_of" in options else None,
+        )
+
+    def read_item(self, pairs: Iterable[Sequence[str]]) -> Query:
+        """Read the pairs of a get's query; raises `Refusal` 400."""
+        options: dict[str, str] = {}
+        for name, text in pairs:
+            if name not in ITEM_OPTIONS:
+                raise refuse(name, "one item takes fields and as_of only")
+            _add_option(options, name, text)
+        return Query(
+            fields=self._fields(options["fields"]) if "fields" in options else None,
+            as_of=_as_of(options["as_of"]) if "as_of" in options else None,
         )
 
     def _path(self, parameter: str, text: str) -> Path:
@@ -139,6 +155,19 @@ class QueryReader:
         if sign == "!":
             return Filter(path, "!", (operand,), lambda value: value != operand)
         return Filter(path, "=", (operand,), lambda value: value == operand)
+
+
+def _add_option(options: dict[str, str], name: str, text: str) -> None:
+    if name in options:
+        raise refuse(name, "is given twice")
+    options[name] = text
+
+
+def _as_of(text: str) -> AsOf:
+    try:
+        return parse_as_of(text)
+    except ValueError as error:
+        raise refuse("as_of", f"{text!r} {error}") from None
 
 
 def _split_operator(text: str) -> tuple[str, str]:

@@ -25,14 +25,15 @@ class Read(NamedTuple):
     key: str = ""
 
 
-def get(state: ModelState, key: str, access: str) -> Read:
-    """Give one item; raises `Refusal` 404."""
+def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None = None) -> Read:
+    """Give one item, or some fields of it; raises `Refusal` 404."""
     projection = state.tables.projection
     slot = projection.slots.get(key)
     if slot is None:
         raise Refusal(404, f"There is no item {key!r}")
-    payload = state.views[access].show(projection.payload(slot))
-    return Read(200, payload, projection.seqs[slot], key)
+    view = state.views[access]
+    show = view.show if fields is None else view.shape(fields).apply
+    return Read(200, show(projection.payload(slot)), projection.seqs[slot], key)
 
 
 def page(state: ModelState, found: Found, query: Query, access: str, list_bytes_max: int) -> Read:

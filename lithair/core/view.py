@@ -14,6 +14,8 @@ from lithair.core.query import QueryReader
 from lithair.core.schema import Schema
 from lithair.core.shape import Shape
 
+SHAPES_MAX = 256  # of one view; making one costs more than using it, and callers ask for few
+
 OPERATIONS = {EventKind.CREATE: "create", EventKind.UPDATE: "update", EventKind.DELETE: "delete"}
 
 _encode = msgspec.json.Encoder().encode
@@ -27,10 +29,17 @@ class View:
         self.schema = schema
         self.unreadable: frozenset[str] = frozenset() if access == TRUSTED else hidden
         self.queries = QueryReader(schema, self.unreadable, take_max)
+        self._shapes: dict[frozenset[str], Shape] = {}
         self._whole = self.shape(frozenset(schema.by_wire)) if self.unreadable else None
 
     def shape(self, fields: frozenset[str]) -> Shape:
-        return Shape(self.schema, fields - self.unreadable)
+        """Give what makes the JSON of some fields, as far as this caller may see them."""
+        shape = self._shapes.get(fields)
+        if shape is None:
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.clear()
+            shape = self._shapes[fields] = Shape(self.schema, fields - self.unreadable)
+        return shape
 
     def show(self, payload: bytes) -> bytes:
         """Give the item's JSON as this caller may see it."""

@@ -20,6 +20,7 @@ from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.phase import FAILED, STARTING
 from lithair.transport.loop_driver import LoopDriver
+from lithair.transport.pending import Asked
 from lithair.transport.sockets import monotonic_ms
 from lithair.wire.messages import Reply, Write
 from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, Verb
@@ -83,8 +84,7 @@ class ModelSite:
         verb = question.action.verb
         deadline_ms = monotonic_ms() + self._timeout_ms
         if verb < FIRST_WRITE:
-            argument = None if verb is Verb.RANDOM else question.key or question.pairs
-            return self._link.ask_read(verb, deadline_ms, PUBLIC, argument, on_reply)
+            return self._link.ask_read(verb, deadline_ms, PUBLIC, _argument(question), on_reply)
         write = Write(
             _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big"),
             question.key,
@@ -100,3 +100,10 @@ class ModelSite:
 
     def _failure(self) -> str:
         return f"{self.name} has failed and is not served for now"
+
+
+def _argument(question: Question) -> Asked:
+    """Give what a read asks about; one item is asked for by its id alone, where that says it all."""
+    if not question.key:
+        return None if question.action.verb is Verb.RANDOM else question.pairs
+    return (question.key, question.pairs) if question.pairs else question.key

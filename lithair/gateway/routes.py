@@ -55,7 +55,7 @@ SHAPES: Final[dict[Shape, dict[str, Action]]] = {
     Shape.RANDOM: {"GET": Action(Verb.RANDOM)},
     Shape.STREAM: {"GET": Action(Verb.EVENTS)},  # never asked: streams are answered here
     Shape.ITEM: {
-        "GET": Action(Verb.GET, has_etag=True),
+        "GET": Action(Verb.GET, takes_query=True, has_etag=True),
         "PUT": Action(Verb.REPLACE, takes_body=True, has_etag=True),
         "PATCH": Action(Verb.PATCH, takes_body=True, has_etag=True),
         "DELETE": Action(Verb.DELETE),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from lithair.wire.messages import Reply
 
-Asked = str | int | Sequence[str] | Sequence[int] | Sequence[tuple[str, str]] | None
+Pairs = Sequence[tuple[str, str]]
+Asked = str | int | Sequence[str] | Sequence[int] | Pairs | tuple[str, Pairs] | None
 
 
 class Pending:

@@ -286,13 +286,23 @@ def _are_filters(argument: object) -> bool:
     return True
 
 
+def _is_item(argument: object) -> bool:
+    """Tell whether it is an id, or an id with what else is asked about that item."""
+    if type(argument) is str:
+        return True
+    if type(argument) is not tuple or len(cast("tuple[object, ...]", argument)) != 2:
+        return False
+    key, pairs = cast("tuple[object, object]", argument)
+    return type(key) is str and _are_filters(pairs)
+
+
 def _is_range(argument: object) -> bool:
     return _are_counts(argument) and len(cast("tuple[int, ...]", argument)) == 2
 
 
 ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.HELLO: _is_nothing,
-    Verb.GET: _is_text,
+    Verb.GET: _is_item,
     Verb.LIST: _are_filters,
     Verb.COUNT: _are_filters,
     Verb.RANDOM: _is_nothing,

@@ -7,16 +7,16 @@ encoding copies nothing. A reply's body is the very bytes that HTTP serves.
 from typing import Literal, NamedTuple
 
 Filters = tuple[tuple[str, str], ...]  # name and value, as after `?` in a query, percent-decoded
-Argument = str | Filters | tuple[str, ...] | tuple[int, int] | int | None
+Argument = str | Filters | tuple[str, Filters] | tuple[str, ...] | tuple[int, int] | int | None
 IfMatch = Literal[True] | tuple[int, ...] | None  # `*`, or the seqs of the item that are accepted
 
 
 class ReadRequest(NamedTuple):
     """A request without a command id: a read, or work on the model's own files.
 
-    `argument` by verb: GET, HISTORY, PURGE an id; LIST, COUNT, COMPACT pairs; EVENTS
-    `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory; else None. `deadline_ms` is on the monotonic
-    clock, 0 for none.
+    `argument` by verb: GET an id or `(id, pairs)`; HISTORY, PURGE an id; LIST, COUNT, COMPACT
+    pairs; EVENTS `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory; else
+    None. `deadline_ms` is on the monotonic clock, 0 for none.
     """
 
     request_id: int

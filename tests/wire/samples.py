@@ -17,7 +17,7 @@ FILTERS = st.lists(st.tuples(TEXTS, TEXTS), max_size=5).map(tuple)
 
 ARGUMENTS: dict[Verb, st.SearchStrategy[object]] = {
     Verb.HELLO: st.none(),
-    Verb.GET: TEXTS,
+    Verb.GET: st.one_of(TEXTS, st.tuples(TEXTS, FILTERS)),
     Verb.LIST: FILTERS,
     Verb.COUNT: FILTERS,
     Verb.RANDOM: st.none(),
