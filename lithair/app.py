@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from lithair import config
 from lithair.declaration.asked import (
     Asked,
+    AskedCompaction,
     AskedLater,
     AskedModel,
     AskedRoute,
@@ -139,10 +140,16 @@ class Lithair:
         call = written("with_event_listener", (model, listener), name=name)
         return self._later(call, "event listeners are")
 
-    def with_auto_compaction(self, events: int, every: "float | dt.timedelta") -> "Lithair":
-        """Compact a log when `events` came since the last time; look `every` so many seconds."""
-        call = written("with_auto_compaction", (events, every))
-        self._asked.compactions.append((call, events, every))
+    def with_auto_compaction(
+        self, events: int, every: "float | dt.timedelta", keep_history: bool = False
+    ) -> "Lithair":
+        """Compact each log `every` so many seconds when `events` or more came since the last time.
+
+        What events say of the past is dropped with them, or, with `keep_history`, archived.
+        """
+        named = {"keep_history": keep_history} if keep_history is not False else {}
+        call = written("with_auto_compaction", (events, every), **named)
+        self._asked.compactions.append(AskedCompaction(call, events, every, keep_history))
         return self
 
     def with_data_admin(self) -> "Lithair":

@@ -1,6 +1,7 @@
 """An application as it was declared: what was asked for, the checks, and what came of them."""
 
 from lithair.declaration.declared import (
+    CompactionDeclaration,
     Declaration,
     ModelDeclaration,
     RouteDeclaration,
@@ -14,6 +15,7 @@ from lithair.declaration.declared import (
 )
 
 __all__ = [
+    "CompactionDeclaration",
     "Declaration",
     "ModelDeclaration",
     "RouteDeclaration",

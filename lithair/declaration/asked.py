@@ -47,6 +47,13 @@ class AskedStatic(msgspec.Struct, frozen=True):
     path: object
 
 
+class AskedCompaction(msgspec.Struct, frozen=True):
+    call: str
+    events: object
+    every: object
+    keep_history: object
+
+
 class AskedLater(msgspec.Struct, frozen=True):
     """A call for something that this version keeps and does not serve."""
 
@@ -63,7 +70,7 @@ class Asked(msgspec.Struct):
     tornado: list[AskedTornado] = []
     statics: list[AskedStatic] = []
     sessions: list[tuple[str, object]] = []  # call, manager
-    compactions: list[tuple[str, object, object]] = []  # call, events, every
+    compactions: list[AskedCompaction] = []
     later: list[AskedLater] = []
     settings: dict[str, object] = {}
     requires_session: bool = False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from lithair import config
 from lithair.declaration.asked import Asked
-from lithair.declaration.declared import Declaration
+from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
 from lithair.declaration.model_checks import (
     model_declarations,
@@ -38,6 +38,7 @@ def assemble(
     statics = static_declarations(asked.statics, draft)
     draft.mistakes.extend(shadow_mistakes(asked.models, asked.routes, asked.tornado, asked.statics))
     _check_sessions(asked, draft)
+    compaction = _compaction(asked, draft)
     _check_later(asked, draft)
     resolved = _settle(asked, environ, command_line, draft)
     if draft.mistakes or resolved is None:
@@ -56,6 +57,7 @@ def assemble(
             *unused_overrides(models, environ),
             *config.misspelt(environ),
         ),
+        compaction=compaction,
     )
 
 
@@ -74,13 +76,25 @@ def _check_sessions(asked: Asked, draft: Draft) -> None:
             draft.mistake(f"{route.call}, require_session=True", remedy)
 
 
+def _compaction(asked: Asked, draft: Draft) -> CompactionDeclaration | None:
+    """Settle when logs are compacted by themselves."""
+    if len(asked.compactions) > 1:
+        draft.mistake(asked.compactions[1].call, "it was called twice; keep one")
+    settled: CompactionDeclaration | None = None
+    for each in asked.compactions:
+        events, keep_history = each.events, each.keep_history
+        every_s = draft.seconds(each.call, each.every)
+        if not isinstance(events, int) or isinstance(events, bool) or events < 1:
+            draft.mistake(each.call, f"events={events!r} has to be a whole number above 0")
+        elif not isinstance(keep_history, bool):
+            draft.mistake(each.call, f"keep_history={keep_history!r} has to be True or False")
+        elif every_s is not None:
+            settled = CompactionDeclaration(events, every_s, keep_history)
+    return settled
+
+
 def _check_later(asked: Asked, draft: Draft) -> None:
     """Refuse or announce what this version keeps and does not do."""
-    for call, events, every in asked.compactions:
-        if not isinstance(events, int) or isinstance(events, bool) or events < 1:
-            draft.mistake(call, f"events={events!r} has to be a whole number above 0")
-        draft.seconds(call, every)
-        draft.notices.append(f"{call}: logs are not compacted by this version yet.")
     for later in asked.later:
         draft.mistake(later.call, f"{later.what} not served by this version yet; leave it out")
     if asked.streams:

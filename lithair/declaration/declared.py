@@ -40,6 +40,14 @@ class ModelDeclaration(msgspec.Struct, frozen=True):
         return self.handler_part.load()
 
 
+class CompactionDeclaration(msgspec.Struct, frozen=True):
+    """When a model's log is compacted by itself: every `every_s`, if `events` came meanwhile."""
+
+    events: int
+    every_s: float
+    keep_history: bool = False
+
+
 class WorkerDeclaration(msgspec.Struct, frozen=True):
     """A background process; `every_s` None: it runs until it ends, and is started again."""
 
@@ -104,6 +112,7 @@ class Declaration(msgspec.Struct, frozen=True):
     origins: dict[str, str]  # setting -> where its value came from, when it is not the default
     modules: dict[str, str]  # module -> file, for modules a child could not import by name
     notices: tuple[str, ...]  # said at start: what was asked for and does nothing yet
+    compaction: CompactionDeclaration | None = None  # None: logs are compacted when it is asked for
 
     def model(self, name: str) -> ModelDeclaration | None:
         """Return a model by its name or by its class's name."""

@@ -5,9 +5,11 @@ import os
 import pickle
 from pathlib import Path
 
+import pytest
 from tornado.web import RequestHandler
 
 from lithair import Lithair
+from lithair.declaration import CompactionDeclaration
 from lithair.retention import Retention
 from tests.app import sample_app
 from tests.app.sample_app import Email, Emails, Page, Product, Reply, nightly, show
@@ -86,12 +88,21 @@ def test_variables_override_the_retention_of_a_model() -> None:
 
 
 def test_what_does_nothing_yet_is_announced() -> None:
-    app = Lithair().with_model(Email, "d", "/emails").with_auto_compaction(10, 300).with_sse(True)
+    app = Lithair().with_model(Email, "d", "/emails").with_sse(True)
     app.with_model(Product, "p", "/products")
     notices = app.declaration({}, {}).notices
-    assert len(notices) == 4
+    assert len(notices) == 3
     assert any("Product: Owner and Permission (on price, seller)" in one for one in notices)
     assert any("Email: retention" in notice for notice in notices)
+
+
+@pytest.mark.parametrize("every", [300, dt.timedelta(minutes=5)])
+def test_when_logs_are_compacted_is_declared(every: float | dt.timedelta) -> None:
+    app = Lithair().with_auto_compaction(10_000, every, keep_history=True)
+    declaration = app.declaration({}, {})
+    assert declaration.compaction == CompactionDeclaration(10_000, 300.0, keep_history=True)
+    assert declaration.notices == ()
+    assert Lithair().declaration({}, {}).compaction is None
 
 
 def test_a_declaration_is_the_same_after_a_pickle(tmp_path: Path) -> None:

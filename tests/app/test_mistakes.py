@@ -248,6 +248,16 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
         "with_auto_compaction(10, 0): every=0 has to be seconds",
     ),
     (
+        "compaction that keeps some history",
+        Lithair().with_auto_compaction(10, 300, keep_history=WRONG),
+        "with_auto_compaction(10, 300, keep_history=object(...)): keep_history=<object object at",
+    ),
+    (
+        "compaction at two rhythms",
+        Lithair().with_auto_compaction(10, 300).with_auto_compaction(20, 600),
+        "with_auto_compaction(20, 600): it was called twice; keep one",
+    ),
+    (
         "an unreadable setting",
         Lithair().with_port(70_000),
         "with_port(70000) can't be read: write a number from 0 to 65535.",
