@@ -111,6 +111,23 @@ class DamagedLog(LithairError):
         self.what = what
 
 
+class Dropped(LithairError):
+    """What was asked for was dropped by compaction; `oldest` is the oldest seq still to be had."""
+
+    status = 410
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        errors: Iterable[FieldError] = (),
+        status: int | None = None,
+        oldest: int = 0,
+    ) -> None:
+        super().__init__(message, errors=errors, status=status)
+        self.oldest = oldest
+
+
 class LockedByOther(LithairError):
     """Another process owns the data directory."""
 

@@ -42,7 +42,8 @@ class Event(msgspec.Struct, gc=False):
     `payload` is the item as JSON; for a delete, the item's last state. `command_id` is 16 bytes, or
     empty for none. `prev` is the item's previous record; `prev_index`, when not negative, says that
     it is the event with this index in the same frame. `key_hash`, `body_hash` (16 bytes each) and
-    `status` are there when an Idempotency-Key was.
+    `status` are there when an Idempotency-Key was. `fingerprint` (16 bytes) says with which schema
+    a record that was read had been written; empty for an event that was just made.
     """
 
     seq: int
@@ -57,3 +58,5 @@ class Event(msgspec.Struct, gc=False):
     key_hash: bytes = b""
     body_hash: bytes = b""
     status: int = 0
+    fingerprint: bytes = b""
+    fingerprint: bytes = b""

@@ -242,6 +242,7 @@ class RecordWalk:
             event = decode_record(self._buffer, self._at)
         except BadRecord as error:
             raise self._damaged(str(error)) from error
+        event.fingerprint = self._segment.header.fingerprint
         self._at += length
         self._left -= 1
         return event, length
@@ -262,4 +263,5 @@ def read_record(segment: Segment, file: Readable, offset: int, length: int) -> E
         event = decode_record(buffer, 0)
     except BadRecord as error:
         raise segment.damaged(offset, str(error)) from error
+    event.fingerprint = segment.header.fingerprint
     return event
