@@ -25,6 +25,7 @@ from lithair.core.event import Event, Position
 from lithair.errors import LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import Files, Lock, is_no_room
+from lithair.storage.log_files import LogFiles
 from lithair.storage.lock import hold_directory
 from lithair.storage.opening import Opening, ReplayedFrames
 
@@ -238,6 +239,10 @@ class EventLog:
         except StorageFull:
             return  # the next opening carries the last frame over, as after a crash
         active.sync()
+
+    def view(self) -> LogFiles:
+        """Give what lies where at this moment; not before the log was replayed. Any thread."""
+        return self._table.view()
 
     def read(self, position: Position, length: int = 0) -> Event:
         """Read and check one record, with one positioned read when its length is given.

@@ -11,6 +11,7 @@ from typing import Final
 from lithair.core.event import Event, Position
 from lithair.errors import DamagedLog
 from lithair.storage.files import Files, Readable
+from lithair.storage.log_files import LogFiles
 from lithair.storage.recovery import CarriedBytes
 from lithair.storage.segment import RecordWalk, Segment, read_record
 
@@ -62,6 +63,13 @@ class SegmentTable:
         """Forget all files; each closes when nobody reads it any more."""
         with self._opening:
             self._open = {}
+
+    def view(self) -> LogFiles:
+        """Give what lies where at this moment."""
+        segments = self.segments
+        active = segments[-1]
+        file = self.held(active)
+        return LogFiles(self.directory, tuple(segments[:-1]), active, file, active.end)
 
     def size_bytes(self) -> int:
         return sum(segment.size for segment in self.segments)
