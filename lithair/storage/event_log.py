@@ -25,8 +25,8 @@ from lithair.core.event import Event, Position
 from lithair.errors import LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import Files, Lock, is_no_room
-from lithair.storage.log_files import LogFiles
 from lithair.storage.lock import hold_directory
+from lithair.storage.log_files import LogFiles
 from lithair.storage.opening import Opening, ReplayedFrames
 
 SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and the longest frame must fit behind it
