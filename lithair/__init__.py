@@ -42,6 +42,7 @@ from lithair.fields import (
 )
 from lithair.handler import ModelHandler
 from lithair.http import Request, Response
+from lithair.migration import migrate
 from lithair.model import Model
 from lithair.retention import retention
 from lithair.sessions import MemorySessionStore, PersistentSessionStore, SessionManager
@@ -92,6 +93,7 @@ __all__ = [
     "ValidationFailed",
     "connect",
     "filled_in",
+    "migrate",
     "retention",
 ]
 

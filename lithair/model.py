@@ -26,6 +26,7 @@ REFUSED_OPTIONS: dict[str, str] = {
     "forbid_unknown_fields": "unknown fields are always refused",
 }
 FILLED_IN = (Marker.CREATED, Marker.UPDATED)
+VERSION = "__lithair_version__"  # the attribute that holds a class's version
 
 
 def wire_name(name: str) -> str:
@@ -153,14 +154,34 @@ def _check_now(model: type) -> None:
         pass  # a hint names something that is defined later; registration checks it
 
 
+def _check_version(name: str, version: object) -> None:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise DeclarationError(f"{name}: version={version!r} has to be a whole number above 0")
+
+
+def version_of(model: type) -> int:
+    """Return the version that a class says it is of; not that of a class above it."""
+    version: int = vars(model).get(VERSION, 1)
+    return version
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field, filled_in))
 class ModelMeta(msgspec.StructMeta):
     """Makes model classes; see `Model`."""
 
     def __new__(
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: Any
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        /,
+        *,
+        version: int = 1,
+        **options: Any,
     ) -> "ModelMeta":
         _refuse_options(name, options)
+        _check_version(name, version)
+        namespace[VERSION] = version
         if any(isinstance(base, ModelMeta) for base in bases):
             bases = _prepare(name, bases, namespace)
         options.setdefault("rename", wire_name)
@@ -179,7 +200,8 @@ class Model(msgspec.Struct, metaclass=ModelMeta):
     """Declare items of one kind: fields, their types, and markers on them.
 
     Keyword-only; unknown fields are refused. Types are checked when an item is written, not when
-    it is made in Python (`msgspec.convert` checks at once).
+    it is made in Python (`msgspec.convert` checks at once). `class Email(Model, version=2)` says
+    that migrations lead to this form; see `migrate`.
     """
 
     if TYPE_CHECKING:

@@ -4,7 +4,7 @@ Law: the description covers wire names, types and defaults, never markers or con
 another description are read with the present class when `differences` finds none. Field order does
 not count.
 
-    description := {"fields": fields}                canonical JSON: names sorted, no white space
+    description := {"fields": fields, "version"?: n}   canonical JSON: names sorted, no white space
     fields      := {wire name: {"type": type, "default"?: default}, ...}
     default     := ["is", JSON] | ["made"]           by a factory, per item
                  | ["filled"]                        by the model process
@@ -26,7 +26,7 @@ from lithair.core.schema_text import default_text, is_widened, shape_of, type_te
 from lithair.errors import DeclarationError
 from lithair.fields import Marker, Permission
 from lithair.hints import Hint
-from lithair.model import Model, checked_hints
+from lithair.model import Model, checked_hints, version_of
 
 EMPTY_CONTAINERS: tuple[Callable[[], object], ...] = (list, dict, set, frozenset, tuple, bytearray)
 
@@ -85,6 +85,7 @@ class Schema(msgspec.Struct, frozen=True):
     key: FieldInfo
     fingerprint: bytes  # 16 bytes, blake2b of the description
     description: bytes
+    version: int = 1
 
 
 class _FieldDescription(msgspec.Struct, omit_defaults=True):
@@ -92,8 +93,9 @@ class _FieldDescription(msgspec.Struct, omit_defaults=True):
     default: list[object] = []
 
 
-class _Description(msgspec.Struct):
+class _Description(msgspec.Struct, omit_defaults=True):
     fields: dict[str, _FieldDescription]
+    version: int = 1
 
 
 def schema_of(model: type[Model]) -> Schema:
@@ -125,7 +127,8 @@ def _schema_of(model: type[Model]) -> Schema:
     )
     for field in fields:
         _check_default(name, field)
-    description = msgspec.json.encode(_Description(described), order="sorted")
+    version = version_of(model)
+    description = msgspec.json.encode(_Description(described, version), order="sorted")
     return Schema(
         model=model,
         name=name,
@@ -134,7 +137,13 @@ def _schema_of(model: type[Model]) -> Schema:
         key=next(field for field in fields if field.primary_key),
         fingerprint=hashlib.blake2b(description, digest_size=16).digest(),
         description=description,
+        version=version,
     )
+
+
+def described_version(description: bytes) -> int:
+    """Give the version of the class that a description was made of."""
+    return msgspec.json.decode(description, type=_Description).version
 
 
 def differences(old_description: bytes, new_description: bytes) -> list[str]:
