@@ -12,6 +12,7 @@ from lithair.app import Lithair
 from lithair.errors import (
     CallTimeout,
     Conflict,
+    Dropped,
     FieldError,
     LithairError,
     Mistakes,
@@ -56,6 +57,7 @@ __all__ = [
     "Client",
     "Conflict",
     "Created",
+    "Dropped",
     "EmailAddress",
     "Event",
     "FieldError",

@@ -112,7 +112,10 @@ class DamagedLog(LithairError):
 
 
 class Dropped(LithairError):
-    """What was asked for was dropped by compaction; `oldest` is the oldest seq still to be had."""
+    """What was asked for was dropped by compaction; `oldest` is the oldest seq still to be had.
+
+    `oldest_ms` is that event's time in milliseconds since 1970, None where it is not known.
+    """
 
     status = 410
 
@@ -123,9 +126,11 @@ class Dropped(LithairError):
         errors: Iterable[FieldError] = (),
         status: int | None = None,
         oldest: int = 0,
+        oldest_ms: int | None = None,
     ) -> None:
         super().__init__(message, errors=errors, status=status)
         self.oldest = oldest
+        self.oldest_ms = oldest_ms
 
 
 class LockedByOther(LithairError):

@@ -11,7 +11,7 @@ from typing import Generic, NoReturn, TypeVar, overload
 from lithair.client.answers import HistoryEntry, Page, Stats
 from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
 from lithair.client.connection import TIMEOUT_S, Connection, RunDir
-from lithair.client.filters import Filters
+from lithair.client.filters import AsOf, Fields, Filters
 from lithair.client.walk import Step, Walk
 from lithair.errors import LithairError
 
@@ -42,9 +42,24 @@ class AsyncHandle(Generic[T]):
 
     # Reads
 
-    async def get(self, id: str) -> T | None:
-        """Return an item, or None."""
-        return await self._do(self._calls.get(id))
+    @overload
+    async def get(self, id: str, fields: None = ..., *, as_of: AsOf | None = ...) -> T | None: ...
+
+    @overload
+    async def get(
+        self, id: str, fields: Fields, *, as_of: AsOf | None = ...
+    ) -> PartialItem | None: ...
+
+    async def get(
+        self, id: str, fields: Fields | None = None, *, as_of: AsOf | None = None
+    ) -> T | PartialItem | None:
+        """Return an item, now or as it was at a seq or time; None when it is not (was not) there.
+
+        With `fields` it is a partial dict. Raises Dropped when `as_of` was compacted away.
+        """
+        if fields is not None:
+            return await self._do(self._calls.get_fields(id, fields, as_of))
+        return await self._do(self._calls.get(id, as_of))
 
     @overload
     async def list(
@@ -54,6 +69,7 @@ class AsyncHandle(Generic[T]):
         skip: int = ...,
         take: int | None = ...,
         fields: None = ...,
+        as_of: AsOf | None = ...,
     ) -> Page[T]: ...
 
     @overload
@@ -64,7 +80,8 @@ class AsyncHandle(Generic[T]):
         skip: int = ...,
         take: int | None = ...,
         *,
-        fields: str | Sequence[str],
+        fields: Fields,
+        as_of: AsOf | None = ...,
     ) -> Page[PartialItem]: ...
 
     async def list(
@@ -73,17 +90,21 @@ class AsyncHandle(Generic[T]):
         sort: str | Sequence[str] | None = None,
         skip: int = 0,
         take: int | None = None,
-        fields: str | Sequence[str] | None = None,
+        fields: Fields | None = None,
+        as_of: AsOf | None = None,
     ) -> Page[T] | Page[PartialItem]:
-        """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts."""
-        pairs = self._calls.pairs(filters, sort, skip, take, fields)
+        """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts.
+
+        With `as_of` (a seq or a time) the page is that of then; Dropped when it was compacted away.
+        """
+        pairs = self._calls.pairs(filters, sort, skip, take, (fields, as_of))
         if fields is not None:
             return await self._do(self._calls.list_fields(pairs))
         return await self._do(self._calls.list(pairs))
 
-    async def count(self, filters: Filters | None = None) -> int:
-        """Return how many items match."""
-        return await self._do(self._calls.count(filters))
+    async def count(self, filters: Filters | None = None, as_of: AsOf | None = None) -> int:
+        """Return how many items match, or matched then."""
+        return await self._do(self._calls.count(filters, as_of))
 
     async def iterate(self) -> AsyncIterator[T]:
         """Yield all items in creation order, a page at a time in memory.

@@ -13,7 +13,16 @@ import msgspec
 import uuid_utils
 
 from lithair.client.answers import HistoryEntry, Page, Stats
-from lithair.client.filters import Filters, Pairs, options_of, pairs_of
+from lithair.client.filters import (
+    AsOf,
+    Fields,
+    Filters,
+    Pairs,
+    as_of_pairs,
+    fields_of,
+    options_of,
+    pairs_of,
+)
 from lithair.client.item_codec import ItemCodec
 from lithair.client.refusals import error_of
 from lithair.core.schema import schema_of
@@ -26,6 +35,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 PartialItem = dict[str, Any]  # Any: JSON values of whichever fields were asked for
 
+_decode_partial = msgspec.json.Decoder(PartialItem).decode
 _decode_page = msgspec.json.Decoder(Page[PartialItem]).decode
 _decode_count = msgspec.json.Decoder(dict[str, int]).decode
 _decode_bool = msgspec.json.Decoder(bool).decode
@@ -43,7 +53,7 @@ class Call(Generic[R]):
         self,
         verb: Verb,
         read: Callable[[bytes], R],
-        argument: str | Pairs | Sequence[str] | None = None,
+        argument: str | Pairs | tuple[str, Pairs] | Sequence[str] | None = None,
         write: Write | None = None,
         instead: tuple[int, Callable[[], R]] | None = None,
     ) -> None:
@@ -76,8 +86,18 @@ class Calls(Generic[T]):
 
     # Reads
 
-    def get(self, item_id: str) -> Call[T | None]:
-        return Call[T | None](Verb.GET, self.codec.item, _checked(item_id), instead=(404, _nothing))
+    def get(self, item_id: str, as_of: AsOf | None) -> Call[T | None]:
+        argument = _item_argument(item_id, as_of_pairs(as_of))
+        return Call[T | None](Verb.GET, self.codec.item, argument, instead=(404, _nothing))
+
+    def get_fields(
+        self, item_id: str, fields: Fields, as_of: AsOf | None
+    ) -> Call[PartialItem | None]:
+        pairs = fields_of(fields, self.codec.wire_name) + as_of_pairs(as_of)
+        argument = _item_argument(item_id, pairs)
+        return Call[PartialItem | None](
+            Verb.GET, _decode_partial, argument, instead=(404, _nothing)
+        )
 
     def list(self, pairs: Pairs) -> Call[Page[T]]:
         return Call(Verb.LIST, self.codec.page, pairs)
@@ -92,8 +112,8 @@ class Calls(Generic[T]):
     def list_fields(self, pairs: Pairs) -> Call[Page[PartialItem]]:
         return Call(Verb.LIST, _decode_page, pairs)
 
-    def count(self, filters: Filters | None) -> Call[int]:
-        pairs = pairs_of(filters, self.codec.wire_name)
+    def count(self, filters: Filters | None, as_of: AsOf | None = None) -> Call[int]:
+        pairs = pairs_of(filters, self.codec.wire_name) + as_of_pairs(as_of)
         return Call(Verb.COUNT, _count, pairs)
 
     def history(self, item_id: str) -> Call[builtins.list[HistoryEntry[T]]]:
@@ -109,11 +129,12 @@ class Calls(Generic[T]):
         sort: str | Sequence[str] | None = None,
         skip: int = 0,
         take: int | None = None,
-        fields: str | Sequence[str] | None = None,
+        shown: tuple[Fields | None, AsOf | None] = (None, None),
     ) -> Pairs:
-        """Give the query of a list."""
-        name = self.codec.wire_name
-        return pairs_of(filters, name) + options_of(sort, skip, take, fields, name)
+        """Give the query of a list; `shown` are its fields and its point of the past."""
+        name, (fields, as_of) = self.codec.wire_name, shown
+        options = options_of(sort, skip, take, name) + fields_of(fields, name)
+        return pairs_of(filters, name) + options + as_of_pairs(as_of)
 
     # Writes
 
@@ -175,6 +196,11 @@ def _model_class(model: object) -> type[Model]:
     if isinstance(model, type) and issubclass(model, Model):
         return model
     raise TypeError(f"{model!r} is no model: give a subclass of lithair.Model, or a name")
+
+
+def _item_argument(item_id: str, pairs: Pairs) -> str | tuple[str, Pairs]:
+    """Give the argument of GET: the id alone, where nothing else is asked."""
+    return (_checked(item_id), pairs) if pairs else _checked(item_id)
 
 
 def _checked(item_id: object) -> str:

@@ -6,6 +6,7 @@ A list of them on one field is ANDed. Law: a literal matches its value and no ot
 written as one is refused.
 """
 
+import datetime as dt
 import enum
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,12 @@ import msgspec
 
 from lithair.errors import FieldError, ValidationFailed
 
-OPTIONS: Final = frozenset(("sort", "skip", "take", "after", "fields"))  # never names of fields
+OPTIONS: Final = frozenset(("sort", "skip", "take", "after", "fields", "as_of"))  # no fields
 
 Filters = Mapping[str, object]
 Pairs = tuple[tuple[str, str], ...]
+AsOf = int | dt.datetime  # a seq, or a time with an offset from UTC
+Fields = str | Sequence[str]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,7 +64,6 @@ def options_of(
     sort: str | Sequence[str] | None,
     skip: int,
     take: int | None,
-    fields: str | Sequence[str] | None,
     wire_name: Callable[[str], str],
 ) -> Pairs:
     """Give the pairs of a list's options; what is left out takes its default."""
@@ -76,7 +78,24 @@ def options_of(
         pairs.append(("skip", str(skip)))
     if take is not None:
         pairs.append(("take", str(take)))
-    if fields is not None:
-        names = fields.split(",") if isinstance(fields, str) else fields
-        pairs.append(("fields", ",".join(wire_name(name) for name in names)))
     return tuple(pairs)
+
+
+def fields_of(fields: Fields | None, wire_name: Callable[[str], str]) -> Pairs:
+    """Give the pair that asks for some fields only; none for whole items."""
+    if fields is None:
+        return ()
+    names = fields.split(",") if isinstance(fields, str) else fields
+    return (("fields", ",".join(wire_name(name) for name in names)),)
+
+
+def as_of_pairs(as_of: AsOf | None) -> Pairs:
+    """Give the pair that asks for a point of the past; none for the present."""
+    if as_of is None:
+        return ()
+    if isinstance(as_of, dt.datetime):
+        if as_of.utcoffset() is None:
+            message = f"{as_of} has no offset from UTC: give it a tzinfo"
+            raise ValidationFailed(f"as_of: {message}", errors=(FieldError("as_of", message),))
+        return (("as_of", as_of.isoformat()),)
+    return (("as_of", str(int(as_of))),)

@@ -11,7 +11,7 @@ from typing import Generic, NoReturn, TypeVar, overload
 from lithair.client.answers import HistoryEntry, Page, Stats
 from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
 from lithair.client.connection import Connection, RunDir
-from lithair.client.filters import Filters
+from lithair.client.filters import AsOf, Fields, Filters
 from lithair.client.walk import Step, Walk
 from lithair.errors import LithairError
 
@@ -45,9 +45,22 @@ class Handle(Generic[T]):
 
     # Reads
 
-    def get(self, id: str) -> T | None:
-        """Return an item, or None."""
-        return self._do(self._calls.get(id))
+    @overload
+    def get(self, id: str, fields: None = ..., *, as_of: AsOf | None = ...) -> T | None: ...
+
+    @overload
+    def get(self, id: str, fields: Fields, *, as_of: AsOf | None = ...) -> PartialItem | None: ...
+
+    def get(
+        self, id: str, fields: Fields | None = None, *, as_of: AsOf | None = None
+    ) -> T | PartialItem | None:
+        """Return an item, now or as it was at a seq or time; None when it is not (was not) there.
+
+        With `fields` it is a partial dict. Raises Dropped when `as_of` was compacted away.
+        """
+        if fields is not None:
+            return self._do(self._calls.get_fields(id, fields, as_of))
+        return self._do(self._calls.get(id, as_of))
 
     @overload
     def list(
@@ -57,6 +70,7 @@ class Handle(Generic[T]):
         skip: int = ...,
         take: int | None = ...,
         fields: None = ...,
+        as_of: AsOf | None = ...,
     ) -> Page[T]: ...
 
     @overload
@@ -67,7 +81,8 @@ class Handle(Generic[T]):
         skip: int = ...,
         take: int | None = ...,
         *,
-        fields: str | Sequence[str],
+        fields: Fields,
+        as_of: AsOf | None = ...,
     ) -> Page[PartialItem]: ...
 
     def list(
@@ -76,17 +91,21 @@ class Handle(Generic[T]):
         sort: str | Sequence[str] | None = None,
         skip: int = 0,
         take: int | None = None,
-        fields: str | Sequence[str] | None = None,
+        fields: Fields | None = None,
+        as_of: AsOf | None = None,
     ) -> Page[T] | Page[PartialItem]:
-        """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts."""
-        pairs = self._calls.pairs(filters, sort, skip, take, fields)
+        """Return a page; filters are `{"price": ">10"}`. With `fields`, items are partial dicts.
+
+        With `as_of` (a seq or a time) the page is that of then; Dropped when it was compacted away.
+        """
+        pairs = self._calls.pairs(filters, sort, skip, take, (fields, as_of))
         if fields is not None:
             return self._do(self._calls.list_fields(pairs))
         return self._do(self._calls.list(pairs))
 
-    def count(self, filters: Filters | None = None) -> int:
-        """Return how many items match."""
-        return self._do(self._calls.count(filters))
+    def count(self, filters: Filters | None = None, as_of: AsOf | None = None) -> int:
+        """Return how many items match, or matched then."""
+        return self._do(self._calls.count(filters, as_of))
 
     def iterate(self) -> Iterator[T]:
         """Yield all items in creation order, a page at a time in memory.

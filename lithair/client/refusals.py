@@ -1,5 +1,6 @@
 """Problems that a model process answered with, as the errors that handles raise."""
 
+import datetime as dt
 from typing import Final
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from lithair.errors import (
     CallTimeout,
     Conflict,
+    Dropped,
     FieldError,
     LithairError,
     ModelUnavailable,
@@ -31,6 +33,8 @@ CLASSES: Final[dict[int, type[LithairError]]] = {
 class _Problem(msgspec.Struct):
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    oldest_seq: int = 0
+    oldest_time: dt.datetime | None = None
 
 
 _decode = msgspec.json.Decoder(_Problem).decode
@@ -43,4 +47,8 @@ def error_of(status: int, body: bytes) -> LithairError:
     except msgspec.DecodeError:
         problem = _Problem()
     message = problem.detail or f"the model's process answered with status {status}"
+    if status == Dropped.status:
+        at = problem.oldest_time
+        at_ms = None if at is None else round(at.timestamp() * 1000)
+        return Dropped(message, errors=problem.errors, oldest=problem.oldest_seq, oldest_ms=at_ms)
     return CLASSES.get(status, LithairError)(message, errors=problem.errors, status=status)

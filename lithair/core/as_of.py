@@ -52,3 +52,9 @@ def parse_as_of(text: str) -> AsOf:
     except ValueError:
         raise ValueError(EXPECTED) from None
     return AsOf(time_ms=(moment - _EPOCH) // _MILLISECOND)
+
+
+def rfc3339(time_ms: int) -> str:
+    """Write a time as RFC 3339 in UTC with milliseconds."""
+    moment = _EPOCH + time_ms * _MILLISECOND
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -59,4 +59,3 @@ class Event(msgspec.Struct, gc=False):
     body_hash: bytes = b""
     status: int = 0
     fingerprint: bytes = b""
-    fingerprint: bytes = b""

@@ -4,14 +4,16 @@ Law: a refusal says what was wrong in the words of the caller's world: wire name
 never a path, a stack or a class of ours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 import msgspec
 
-from lithair.errors import DamagedLog, FieldError, LithairError, StorageFull
+from lithair.core.as_of import rfc3339
+from lithair.errors import DamagedLog, Dropped, FieldError, LithairError, StorageFull
 
 _encode = msgspec.json.Encoder().encode
+_NOTHING: Mapping[str, object] = {}
 
 
 class Refusal(LithairError):
@@ -28,7 +30,12 @@ def title_of(status: int) -> str:
         return "Error"
 
 
-def problem_body(status: int, message: str, errors: Iterable[FieldError] = ()) -> bytes:
+def problem_body(
+    status: int,
+    message: str,
+    errors: Iterable[FieldError] = (),
+    members: Mapping[str, object] = _NOTHING,
+) -> bytes:
     """Encode a problem: `error` is the short sentence, `detail` adds what it applies to."""
     listed = [{"field": e.field, "message": e.message} for e in errors]
     body: dict[str, object] = {
@@ -37,6 +44,7 @@ def problem_body(status: int, message: str, errors: Iterable[FieldError] = ()) -
         "status": status,
         "detail": message,
         "error": message.split(". ", 1)[0].removesuffix("."),
+        **members,
     }
     if listed:
         body["errors"] = listed
@@ -53,4 +61,17 @@ _OUTWARD: dict[type[LithairError], str] = {
 
 def problem_of(error: LithairError) -> bytes:
     """Encode an error as its caller may see it."""
+    if isinstance(error, Dropped):
+        return _dropped_body(error)
     return problem_body(error.status, _OUTWARD.get(type(error), str(error)), error.errors)
+
+
+def _dropped_body(error: Dropped) -> bytes:
+    """Say what can still be had: a seq, and its time where that is known."""
+    members: dict[str, object] = {"oldest_seq": error.oldest}
+    at = f"event {error.oldest}"
+    if error.oldest_ms is not None:
+        members["oldest_time"] = rfc3339(error.oldest_ms)
+        at += f", {members['oldest_time']}"
+    message = f"Compaction has dropped this. The oldest point still to be had is {at}"
+    return problem_body(error.status, message, error.errors, members)

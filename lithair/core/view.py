@@ -4,10 +4,9 @@ Law: the only place that decides which fields leave. The bytes are served as the
 nothing has to be left out.
 """
 
-import datetime as dt
-
 import msgspec
 
+from lithair.core.as_of import rfc3339
 from lithair.core.command import TRUSTED
 from lithair.core.event import Event, EventKind, Flags
 from lithair.core.query import QueryReader
@@ -95,9 +94,3 @@ _decode_members = msgspec.json.Decoder(dict[str, object]).decode
 
 def _members(event: Event) -> dict[str, object]:
     return _decode_members(event.payload)
-
-
-def rfc3339(time_ms: int) -> str:
-    """Write a time as RFC 3339 in UTC with milliseconds."""
-    moment = dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

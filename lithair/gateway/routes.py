@@ -97,6 +97,7 @@ STATUSES: Final[dict[int, str]] = {
     405: "the path has no such method; Allow lists those it has",
     408: "the request came too slowly",
     409: "the id or a unique value is taken, or a hook refused",
+    410: "compaction has dropped the point of the past that was asked for",
     412: "If-Match does not match",
     413: "the body is over the limit",
     414: "the request's path is too long",

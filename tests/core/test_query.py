@@ -170,7 +170,7 @@ def test_the_table_is_not_rebuilt_under_a_scan() -> None:
         ("take", "ten", "take"),
         ("take", "1_0", "take"),
         ("after", "nobody", "after"),
-        ("as_of", "3", "as_of"),
+        ("as_of", "yesterday", "as_of"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_by_name(name: str, text: str, parameter: str) -> None:
