@@ -141,7 +141,7 @@ def _carried_out(step: Migration, item: object) -> object:
         raise BadItem(
             f"{name} ({step.origin}) returned {type(found).__name__}; return the item as a dict"
         )
-    return found
+    return cast("object", found)
 
 
 def _check(schema: Schema, name: str) -> Callable[[bytes, str], None]:

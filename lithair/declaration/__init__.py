@@ -3,6 +3,7 @@
 from lithair.declaration.declared import (
     CompactionDeclaration,
     Declaration,
+    MigrationDeclaration,
     ModelDeclaration,
     RouteDeclaration,
     RouteFunction,
@@ -17,6 +18,7 @@ from lithair.declaration.declared import (
 __all__ = [
     "CompactionDeclaration",
     "Declaration",
+    "MigrationDeclaration",
     "ModelDeclaration",
     "RouteDeclaration",
     "RouteFunction",

@@ -14,6 +14,7 @@ from lithair.declaration import packing
 from lithair.declaration.packing import Part
 from lithair.handler import ModelHandler
 from lithair.http import Request
+from lithair.migration import Migration, MigrationFunction
 from lithair.retention import Retention
 
 if TYPE_CHECKING:
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 
 RouteFunction = Callable[[Request], Awaitable[object]]
 WorkerFunction = Callable[["Client"], object]
+
+
+class MigrationDeclaration(msgspec.Struct, frozen=True):
+    """One of a model's migrations; see `Migration`."""
+
+    from_version: int
+    from_fingerprint: bytes
+    func_part: Part[MigrationFunction]
+
+    @property
+    def migration(self) -> Migration:
+        """Return it with the user's function."""
+        return Migration(self.func_part.load(), self.from_version, self.from_fingerprint)
 
 
 class ModelDeclaration(msgspec.Struct, frozen=True):
@@ -33,6 +47,12 @@ class ModelDeclaration(msgspec.Struct, frozen=True):
     retention: Retention
     handler_part: Part[ModelHandler[Any]]  # Any: handlers of different models stand side by side
     is_gated: bool = True  # False under with_model_full, which has rules of its own
+    migration_parts: tuple[MigrationDeclaration, ...] = ()
+
+    @property
+    def migrations(self) -> tuple[Migration, ...]:
+        """Return the model's migrations, the user's functions in them."""
+        return tuple(part.migration for part in self.migration_parts)
 
     @property
     def handler(self) -> ModelHandler[Any]:

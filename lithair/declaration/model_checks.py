@@ -13,12 +13,18 @@ from typing import Any, cast
 from lithair.core.schema import Schema, schema_of
 from lithair.declaration import packing
 from lithair.declaration.asked import AskedModel, AskedWorker
-from lithair.declaration.declared import ModelDeclaration, WorkerDeclaration, WorkerFunction
+from lithair.declaration.declared import (
+    MigrationDeclaration,
+    ModelDeclaration,
+    WorkerDeclaration,
+    WorkerFunction,
+)
 from lithair.declaration.draft import Draft
 from lithair.declaration.packing import Part
 from lithair.declaration.paths import model_path_problem
 from lithair.errors import Mistakes
 from lithair.handler import ModelHandler
+from lithair.migration import gaps, migrations_of
 from lithair.model import IdentifiedModel, Model
 from lithair.retention import OVERRIDES, Retention, resolve_retention
 from lithair.storage import places
@@ -47,6 +53,7 @@ def model_declarations(
         data_dir = draft.directory(one.call, handler.data_dir)
         part = draft.part(one.call, handler)
         retention = _retention(schema, environ, draft)
+        migrations = _migrations(one.call, schema, draft)
         if problem is not None or data_dir is None:
             continue
         path = str(one.path).rstrip("/")
@@ -57,6 +64,7 @@ def model_declarations(
             data_dir=data_dir,
             retention=retention,
             handler_part=part or Part(b""),  # without one there is a mistake in the draft
+            migration_parts=migrations,
         )
         found.append((one.call, model))
     draft.mistakes.extend(_shared(found))
@@ -152,6 +160,28 @@ def _retention(schema: Schema, environ: Mapping[str, str], draft: Draft) -> Rete
             " in RAM."
         )
     return retention
+
+
+def _migrations(call: str, schema: Schema, draft: Draft) -> tuple[MigrationDeclaration, ...]:
+    """Check the chain of a model's migrations, and make them ready to travel."""
+    name, found = schema.name, migrations_of(schema.model)
+    for version in gaps(schema.model, found):
+        draft.mistake(
+            call,
+            f"no migration leads from version {version} of {name} to {version + 1}; write"
+            f" @migrate({name}, from_version={version})",
+        )
+    declared: list[MigrationDeclaration] = []
+    for migration in found:
+        if migration.from_fingerprint == schema.fingerprint:
+            draft.mistake(
+                call, f"@migrate({name}, {migration.origin}) starts from the present declaration"
+            )
+        part = draft.part(call, migration.func)
+        if part is not None:
+            start = (migration.from_version, migration.from_fingerprint)
+            declared.append(MigrationDeclaration(*start, part))
+    return tuple(declared)
 
 
 def _names(model: ModelDeclaration) -> set[str]:
