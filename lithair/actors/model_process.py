@@ -36,6 +36,7 @@ def serve(child: Child, files: Files) -> None:
     (model,) = (m for m in child.declaration.models if m.name == child.name)
     settings = child.declaration.settings
     state = ModelState(model.handler, settings.max_take)
+    state.migrations = model.migrations
     event_log = _open(child, model, state, files)
     writer = LogWriter(event_log, settings.durability)
     with ExitStack() as stack:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import msgspec
 
 from lithair.core.as_of import rfc3339
-from lithair.errors import DamagedLog, Dropped, FieldError, LithairError, StorageFull
+from lithair.errors import DamagedLog, Dropped, FieldError, LithairError, SchemaChanged, StorageFull
 
 _encode = msgspec.json.Encoder().encode
 _NOTHING: Mapping[str, object] = {}
@@ -55,6 +55,7 @@ def problem_body(
 # What these say names files: it is for the log, not for whoever asks.
 _OUTWARD: dict[type[LithairError], str] = {
     DamagedLog: "What is stored of this item is damaged; the server's log says where",
+    SchemaChanged: "What is stored of this item can't be migrated; the server's log says why",
     StorageFull: "The disk is full; reads go on, and writes do again when there is room",
 }
 
