@@ -22,6 +22,11 @@ class EventKind(enum.IntEnum):
     DELETE = 3
 
 
+# In place of the kind of an event whose item was purged: there is nothing to be read in its record,
+# which keeps its place, its seq and its time. What goes through a log passes over it.
+ERASED: Final = 4
+
+
 class Flags:
     """Bits that tell which command a record came from, to answer a repeat of it alike."""
 

@@ -10,13 +10,14 @@ alone, without the frame around it; nothing that fails it is ever returned as an
 Integers are little-endian. `crc` is zlib's CRC-32 of everything that follows it within the record;
 `len` counts the whole record. `keyed` is there when bit 7 of `flags` is set. A `command_id` of
 zeros and a `prev_segment` of 0 mean none. `key` is UTF-8; the rest of the record is the payload.
+A record of kind 4 was erased: what follows `key_len` has no meaning in it (core/erasure.py).
 """
 
 import struct
 from typing import Final
 from zlib import crc32
 
-from lithair.core.event import Event, Flags, Position
+from lithair.core.event import ERASED, Event, Flags, Position
 from lithair.errors import UnknownFormat
 
 # crc len seq time_ms kind flags key_len command_id prev_segment prev_offset
@@ -29,7 +30,7 @@ _CRC_AND_LEN: Final = struct.Struct("<II")
 RECORD_BYTES_MIN: Final = FIXED.size
 RECORD_BYTES_MAX: Final = 1 << 29  # what a frame can hold at most
 NO_COMMAND: Final = bytes(16)
-KIND_MAX: Final = 3  # EventKind.DELETE
+KIND_MAX: Final = ERASED
 KEYED_FLAG: Final = 0x80
 KNOWN_FLAGS: Final = KEYED_FLAG | Flags.BULK | Flags.REPLICATED
 
