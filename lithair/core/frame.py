@@ -331,6 +331,18 @@ def frame_offsets(buffer: bytes, start: int, end: int) -> Iterator[tuple[int, Fr
         offset += head.length
 
 
+def shorten_frame(frame: bytes, n: int) -> tuple[bytes, int]:
+    """Give a whole, checked frame with only the first `n` of its records, and its crc then."""
+    head = frame_head(frame, 0)
+    end = FRAME_HEAD_BYTES
+    for _ in range(n):
+        end += record_length(frame, end)
+    checked = _HEAD_CHECKED.pack(end, head.prev_crc, head.synced_seq, head.first_seq, n)
+    checked += frame[FRAME_HEAD_BYTES:end]
+    crc = crc32(checked)
+    return DATA_MAGIC + _CRC.pack(crc) + checked, crc
+
+
 class Shift(NamedTuple):
     """A run of frames that moves: from an offset of a segment to one of another."""
 
