@@ -14,6 +14,7 @@ import msgspec
 from lithair.core import reads
 from lithair.core.event import Event, Position
 from lithair.core.model_state import ModelState
+from lithair.core.page import Page
 from lithair.core.problem import Refusal, problem_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
@@ -48,15 +49,18 @@ class ListWork:
         self._query = query
         self._access = access
         self._list_bytes_max = list_bytes_max  # None: only count
-        self._scan = Scan(state.tables, query)
+        self._scan = Scan(state.tables, state.payload, query)
+        self._page: Page | None = None
 
     def step(self) -> Read | None:
-        found = self._scan.advance()
-        if found is None:
-            return None
-        if self._list_bytes_max is None:
-            return reads.count(found)
-        return reads.page(self._state, found, self._query, self._access, self._list_bytes_max)
+        if self._page is None:
+            found = self._scan.advance()
+            if found is None:
+                return None
+            if self._list_bytes_max is None:
+                return reads.count(found)
+            self._page = Page(self._state, found, self._query, self._access, self._list_bytes_max)
+        return self._page.advance()
 
     def close(self) -> None:
         self._scan.close()
@@ -100,12 +104,13 @@ class HistoryWork:
 
 
 class Job(msgspec.Struct):
-    """One piece of work and whom its answer is for."""
+    """One piece of work and whom its answer is for; `number` counts those that were taken on."""
 
     peer: bytes
     request_id: int
     deadline_ms: int
     work: Work
+    number: int = 0
 
 
 class Jobs:
@@ -115,6 +120,11 @@ class Jobs:
         self._answer = answer
         self._running: deque[Job] = deque()
         self._waiting: deque[Job] = deque()
+        self.begun = 0  # how many jobs were ever begun
+
+    def are_over(self, number: int) -> bool:
+        """Tell whether the first `number` jobs are: nobody reads by what they found any more."""
+        return all(job.number > number for job in self._running)
 
     def __bool__(self) -> bool:
         return bool(self._running)
@@ -122,6 +132,8 @@ class Jobs:
     def add(self, job: Job) -> None:
         """Take on a job and do its first step at once: most are done by then."""
         if len(self._running) < RUNNING_MAX:
+            self.begun += 1
+            job.number = self.begun
             if not self._step(job):
                 self._running.append(job)
         elif len(self._waiting) < WAITING_MAX:

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from typing import cast
 
 from lithair.actors.log_writer import LogWriter
-from lithair.actors.model_loop import Limits, ModelLoop
+from lithair.actors.model_loop import ModelLoop
+from lithair.actors.model_reads import Limits
 from lithair.actors.references import References
 from lithair.core.frame import records_in
 from lithair.core.model_state import ModelState

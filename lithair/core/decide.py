@@ -110,7 +110,7 @@ class Decision:
         item = self._reader.item(body)
         if not item.id:
             self._rules.set_id(item, self._new_id())
-        if self._overlay.find(item.id) is not None:
+        if self._overlay.holds(item.id):
             raise Refusal(409, f"There is an item with the id {item.id!r} already")
         self._rules.stamp(item, self._now, None)
         payload = self._hooked(lambda hooks: hooks.before_create(item), item)

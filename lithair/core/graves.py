@@ -23,5 +23,10 @@ class Graves:
         place = self._places.get(hash(key))
         return None if place is None else Position(place >> 32, place & 0xFFFF_FFFF)
 
+    def forget_up_to(self, seq: int) -> None:
+        """Forget those whose record lies in a segment that begins with `seq` or before it."""
+        places = self._places.items()
+        self._places = {key: place for key, place in places if place >> 32 > seq}
+
     def remove(self, key: str) -> None:
         self._places.pop(hash(key), None)

@@ -9,24 +9,26 @@ gives the same state as committing them did. One plan is in flight at a time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lithair.core.command import PUBLIC, TRUSTED, Answer, Command, Outcome, Plan
 from lithair.core.decide import Decision
 from lithair.core.event import Event, EventKind, Position, Slot
 from lithair.core.graves import Graves
 from lithair.core.idempotency import CommandMemory, Keyed, KeyMemory
+from lithair.core.kept import is_hot
 from lithair.core.overlay import Overlay
 from lithair.core.problem import problem_of
 from lithair.core.rules import ItemRules
 from lithair.core.schema import schema_of
 from lithair.core.tables import Tables
+from lithair.core.upgrade import Upgrade, upgraded
 from lithair.core.view import View
-from lithair.errors import LithairError
+from lithair.errors import DamagedLog, LithairError
 from lithair.handler import ModelHandler
+from lithair.migration import migrations_of
 from lithair.model import Model
-
-Upgrade = Callable[[bytes, int], bytes]  # (an item's JSON, its record's time) -> present form
+from lithair.retention import Retention
 
 
 class Placed(Protocol):
@@ -38,20 +40,59 @@ class Placed(Protocol):
     def length(self) -> int: ...
 
 
+class ItemColumns(Protocol):
+    """Some items of a snapshot's index, column by column."""
+
+    @property
+    def keys(self) -> Sequence[str]: ...
+    @property
+    def seqs(self) -> Sequence[int]: ...
+    @property
+    def places(self) -> Sequence[int]: ...
+    @property
+    def lengths(self) -> Sequence[int]: ...
+
+
+class Address(NamedTuple):
+    """Where one record is to be read, and what it has to be."""
+
+    home: Position
+    place: int
+    length: int
+    key: str
+    seq: int
+
+
+ReadItem = Callable[[Position, int, int], Event]  # home, place, length
+
+EVERYTHING = Retention()  # stays in RAM
+
+
+def _no_log(home: Position, place: int, length: int) -> Event:
+    raise AssertionError(f"an item was evicted, and there is no log to read {home} from")
+
+
 class ModelState:
     """Owns everything that is known of one model."""
 
-    def __init__(self, handler: ModelHandler[Any], take_max: int) -> None:
+    def __init__(
+        self, handler: ModelHandler[Any], take_max: int, retention: Retention = EVERYTHING
+    ) -> None:
         # The handler's item type is the user's; nothing here depends on it, hence Any.
         model: type[Model] = handler.model
         schema = schema_of(model)
         self.schema = schema
         self.rules = ItemRules(schema, handler)
         self.tables = Tables(schema)
+        self.tables.set_retention(retention)
         self.graves = Graves()
         self.commands = CommandMemory()
         self.keys = KeyMemory()
-        self.upgrade: Upgrade | None = None  # set when the log holds records of older declarations
+        # By the fingerprint of what a record was written with, where that is not this declaration.
+        self.upgrades: dict[bytes, Upgrade] = {}
+        self.migrations = migrations_of(model)
+        self.read_item: ReadItem = _no_log  # set by whoever has opened the log
+        self.damaged: set[int] = set()  # seqs of the records that could not be read
         self.seq: int = 0
         self.time_ms: int = 0
         self.views = {access: View(schema, access, take_max) for access in (TRUSTED, PUBLIC)}
@@ -59,7 +100,7 @@ class ModelState:
     def decide(self, commands: Iterable[Command], now_ms: int, new_id: Callable[[], str]) -> Plan:
         """Decide a batch; time never goes backwards in a log, whatever the clock does."""
         now_ms = max(now_ms, self.time_ms)
-        overlay = Overlay(self.tables, self.graves, self.seq)
+        overlay = Overlay(self.tables, self.graves, self.payload, self.seq)
         decision = Decision(self.rules, overlay, (self.commands, self.keys), now_ms, new_id)
         for command in commands:
             decision.take(command)
@@ -97,9 +138,68 @@ class ModelState:
 
     def present(self, event: Event) -> Event:
         """Give an event that was read from the log with its item in the present form."""
-        if self.upgrade is not None:
-            event.payload = self.upgrade(event.payload, event.time_ms)
+        if self.upgrades:
+            upgrade = self.upgrades.get(event.fingerprint)
+            if upgrade is not None:
+                event.payload = upgraded(upgrade, event)
+                event.fingerprint = b""
         return event
+
+    def payload(self, slot: Slot) -> bytes:
+        """Give an item whole; an evicted one by one positioned read. Raises DamagedLog."""
+        cell = self.tables.projection.cell(slot)
+        return cell if is_hot(cell) else self.cold_payload(self.address(slot))
+
+    def address(self, slot: Slot) -> Address:
+        """Say where an item's last record is to be read; that holds while the log is not cut."""
+        projection = self.tables.projection
+        key = projection.keys[slot]
+        assert key is not None, f"slot {slot} is dead"
+        return Address(
+            projection.position(slot),
+            projection.places[slot],
+            projection.lengths[slot],
+            key,
+            projection.seqs[slot],
+        )
+
+    def cold_payload(self, address: Address) -> bytes:
+        """Read an evicted item; raises DamagedLog when the record is not the one that was there."""
+        try:
+            event = self.read_item(address.home, address.place, address.length)
+            if (event.seq, event.key) != (address.seq, address.key):
+                raise DamagedLog(
+                    f"segment {address.home.segment}",
+                    address.home.offset,
+                    f"event {address.seq} belongs here, of another item than event {event.seq}",
+                    "",
+                )
+        except DamagedLog:
+            self.damaged.add(address.seq)
+            raise
+        return self.present(event).payload
+
+    def evict(self, now_ms: int, at_most: int) -> bool:
+        """Evict items that are over a bound; tells whether there may be more of them."""
+        return self.tables.evict(now_ms, at_most)
+
+    def adopt(self, block: ItemColumns, parity: int, start: int, count: int) -> None:
+        """Read the items of a snapshot from there from now on, where they have not changed since.
+
+        `block` is columns of the snapshot's index, of which `count` rows from `start` on are taken.
+        """
+        projection = self.tables.projection
+        slots, seqs = projection.slots, projection.seqs
+        places, lengths = projection.places, projection.lengths
+        for row in range(start, min(start + count, len(block.keys))):
+            slot = slots.get(block.keys[row])
+            if slot is not None and seqs[slot] == block.seqs[row]:
+                places[slot] = parity | block.places[row]
+                lengths[slot] = block.lengths[row]
+
+    def forget_graves(self, cut: int) -> None:
+        """Forget deleted items whose last records were dropped with the log up to `cut`."""
+        self.graves.forget_up_to(cut)
 
     def abandon(self, plan: Plan, error: LithairError) -> list[Answer]:
         """Refuse a plan that the log could not take; refusals that rested on it are void too."""

@@ -3,9 +3,10 @@
 Law: it changes nothing beneath it, and what a refused command has put in is taken back whole.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from lithair.core.event import Event, EventKind, Position
+from lithair.core.event import Event, EventKind, Position, Slot
 from lithair.core.graves import Graves
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
@@ -30,10 +31,13 @@ class Mark(NamedTuple):
 class Overlay:
     """Owns the events of a batch so far and what they lead to."""
 
-    def __init__(self, tables: Tables, graves: Graves, last_seq: int) -> None:
+    def __init__(
+        self, tables: Tables, graves: Graves, payload: Callable[[Slot], bytes], last_seq: int
+    ) -> None:
         self.events: list[Event] = []
         self._tables = tables
         self._graves = graves
+        self._payload = payload  # of a slot, read from the disk when the item is evicted
         self._last_seq = last_seq
         self._latest: dict[str, int] = {}  # key -> index of its latest event here
         self._holders: dict[tuple[str, Sortable], str | None] = {}  # who has a unique value now
@@ -42,7 +46,10 @@ class Overlay:
         ] = []
 
     def find(self, key: str) -> Present | None:
-        """Give the item as the next command sees it; None when there is none."""
+        """Give the item as the next command sees it; None when there is none.
+
+        Raises DamagedLog when it is evicted and can't be read.
+        """
         index = self._latest.get(key)
         if index is not None:
             event = self.events[index]
@@ -54,7 +61,14 @@ class Overlay:
         if slot is None:
             return None
         position = projection.position(slot)
-        return Present(projection.payload(slot), projection.seqs[slot], position, -1)
+        return Present(self._payload(slot), projection.seqs[slot], position, -1)
+
+    def holds(self, key: str) -> bool:
+        """Tell whether there is such an item, without reading it."""
+        index = self._latest.get(key)
+        if index is not None:
+            return self.events[index].kind != EventKind.DELETE
+        return key in self._tables.projection.slots
 
     def add(self, event: Event, before: Present | None) -> int:
         """Add an event that follows `before` (None: the item is new); gives its index."""

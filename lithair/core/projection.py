@@ -2,21 +2,33 @@
 
     slots     key -> slot
     keys      slot -> key, None when the slot is dead
-    cells     slot -> the item as JSON (hot)
-    seqs, times, segments, offsets, lengths      of the item's last record
+    cells     slot -> the item as JSON (hot), or its kept fields (warm, see `kept`), None when dead
+    seqs, times              of the item's last event
+    segments, offsets        its home: where that event's record was written in the log
+    places                   where else it is to be read: 0, or an address in a snapshot
+    lengths                  of the record, where it is to be read
 
-Law: a slot is live or dead, never both; slots are in creation order and a dead one is not used
-again (that would break the order). The table is rebuilt when a quarter of it is dead.
+    place := parity:1 offset:63       which of the two snapshots that there can be, and where in it
+
+Law: a slot is hot, warm or dead, never two of them; slots are in creation order and a dead one is
+not used again (that would break the order). The table is rebuilt when a quarter of it is dead.
+Homes never change: they are what records say of an item's previous one.
 """
 
 from array import array
+from collections.abc import Iterable
+from typing import Final
 
 from lithair.core.event import Position, Slot
+from lithair.core.kept import is_hot
 
-# What an item costs beside its payload, for the exact sum `ram_bytes`: key (a 36-character id),
-# dict entry, slot number, cell and bytes overhead, five columns. Measured in bench/opening.py.
-ITEM_OVERHEAD_BYTES = 270
-DEAD_SLOTS_MIN = 1024  # below this a rebuild gains nothing worth a pause
+# What an item costs beside its cell, for the exact sum `ram_bytes`: key (a 36-character id), dict
+# entry, slot number, cell and bytes overhead, six columns. Measured in bench/opening.py.
+ITEM_OVERHEAD_BYTES: Final = 278
+DEAD_SLOTS_MIN: Final = 1024  # below this a rebuild gains nothing worth a pause
+PARITY: Final = 1 << 63  # of a place: which of two snapshots
+
+COLUMNS: Final = ("seqs", "times", "segments", "offsets", "places", "lengths")
 
 
 class Projection:
@@ -30,18 +42,25 @@ class Projection:
         self.times = array("q")
         self.segments = array("Q")
         self.offsets = array("I")
+        self.places = array("Q")
         self.lengths = array("I")
-        self.payload_bytes = 0
+        self.hot_count = 0
+        self.hot_bytes = 0  # of the hot cells, which are whole items
+        self.warm_bytes = 0  # of the others
 
     def __len__(self) -> int:
         return len(self.slots)
 
     @property
+    def warm_count(self) -> int:
+        return len(self.slots) - self.hot_count
+
+    @property
     def ram_bytes(self) -> int:
-        return self.payload_bytes + ITEM_OVERHEAD_BYTES * len(self.slots)
+        return self.hot_bytes + self.warm_bytes + ITEM_OVERHEAD_BYTES * len(self.slots)
 
     def insert(self, key: str, payload: bytes, seq: int, time_ms: int) -> Slot:
-        """Add a new item at the end; `place` says where its record lies."""
+        """Add a new item at the end, hot; `place` says where its record lies."""
         slot = Slot(len(self.keys))
         self.slots[key] = slot
         self.keys.append(key)
@@ -50,39 +69,81 @@ class Projection:
         self.times.append(time_ms)
         self.segments.append(0)
         self.offsets.append(0)
+        self.places.append(0)
         self.lengths.append(0)
-        self.payload_bytes += len(payload)
+        self.hot_count += 1
+        self.hot_bytes += len(payload)
         return slot
 
+    def insert_warm(
+        self, keys: list[str], cells: Iterable[bytes], columns: Iterable["array[int]"]
+    ) -> Slot:
+        """Add many evicted items at the end, in the order of `COLUMNS`; gives the first slot."""
+        first, held = len(self.keys), len(self.slots)
+        self.keys += keys
+        self.cells += cells
+        for name, column in zip(COLUMNS, columns, strict=True):
+            getattr(self, name).extend(column)
+        self.slots.update(zip(keys, map(Slot, range(first, len(self.keys))), strict=True))
+        assert len(self.slots) - held == len(keys), "a key came twice"
+        self.warm_bytes += sum(map(len, self.cells[first:]))  # type: ignore[arg-type]  # no None
+        return Slot(first)
+
     def update(self, slot: Slot, payload: bytes, seq: int, time_ms: int) -> None:
-        before = self.cells[slot]
-        assert before is not None, f"slot {slot} is dead"
-        self.payload_bytes += len(payload) - len(before)
-        self.cells[slot] = payload
+        """Take in an item's next state: it is hot from now on."""
+        self.warm_up(slot, payload)
         self.seqs[slot] = seq
         self.times[slot] = time_ms
 
+    def warm_up(self, slot: Slot, payload: bytes) -> None:
+        """Hold the item whole."""
+        self._let_go(slot)
+        self.cells[slot] = payload
+        self.hot_count += 1
+        self.hot_bytes += len(payload)
+
+    def evict(self, slot: Slot, cell: bytes) -> None:
+        """Hold only the kept fields of an item."""
+        self._let_go(slot)
+        self.cells[slot] = cell
+        self.warm_bytes += len(cell)
+
     def remove(self, slot: Slot) -> None:
-        key, payload = self.keys[slot], self.cells[slot]
+        key = self.keys[slot]
         assert key is not None, f"slot {slot} is dead"
-        assert payload is not None, f"slot {slot} is dead"
+        self._let_go(slot)
         del self.slots[key]
         self.keys[slot] = None
         self.cells[slot] = None
-        self.payload_bytes -= len(payload)
+
+    def _let_go(self, slot: Slot) -> None:
+        cell = self.cells[slot]
+        assert cell is not None, f"slot {slot} is dead"
+        if is_hot(cell):
+            self.hot_count -= 1
+            self.hot_bytes -= len(cell)
+        else:
+            self.warm_bytes -= len(cell)
 
     def place(self, slot: Slot, position: Position, length: int) -> None:
+        """Say where the item's last record was written; it is read from there."""
         self.segments[slot] = position.segment
         self.offsets[slot] = position.offset
+        self.places[slot] = 0
         self.lengths[slot] = length
 
     def position(self, slot: Slot) -> Position:
+        """Give the home of the item's last record."""
         return Position(self.segments[slot], self.offsets[slot])
 
-    def payload(self, slot: Slot) -> bytes:
-        payload = self.cells[slot]
-        assert payload is not None, f"slot {slot} is dead"
-        return payload
+    def where(self, slot: Slot) -> tuple[int, int, int]:
+        """Give what sorts slots by where their records are read, for reading in that order."""
+        return self.places[slot], self.segments[slot], self.offsets[slot]
+
+    def cell(self, slot: Slot) -> bytes:
+        cell = self.cells[slot]
+        assert cell is not None, f"slot {slot} is dead"
+        return cell
 
     @property
     def wants_rebuild(self) -> bool:
@@ -95,7 +156,7 @@ class Projection:
         moved = {old: Slot(new) for new, old in enumerate(live)}
         self.keys = [self.keys[slot] for slot in live]
         self.cells = [self.cells[slot] for slot in live]
-        for name in ("seqs", "times", "segments", "offsets", "lengths"):
+        for name in COLUMNS:
             column: array[int] = getattr(self, name)
             setattr(self, name, array(column.typecode, (column[slot] for slot in live)))
         self.slots = {key: Slot(new) for new, key in enumerate(self.keys) if key is not None}

@@ -10,7 +10,6 @@ import msgspec
 
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
-from lithair.core.query import Query
 from lithair.core.scan import Found
 
 _encode = msgspec.json.Encoder().encode
@@ -23,6 +22,7 @@ class Read(NamedTuple):
     body: bytes
     item_seq: int = 0
     key: str = ""
+    seq: int = 0  # of the model, when it is not the present one
 
 
 def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None = None) -> Read:
@@ -33,30 +33,7 @@ def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None 
         raise Refusal(404, f"There is no item {key!r}")
     view = state.views[access]
     show = view.show if fields is None else view.shape(fields).apply
-    return Read(200, show(projection.payload(slot)), projection.seqs[slot], key)
-
-
-def page(state: ModelState, found: Found, query: Query, access: str, list_bytes_max: int) -> Read:
-    """Give the page of a list; it ends early where it grows over `list_bytes_max`."""
-    view, payload = state.views[access], state.tables.projection.payload
-    show = view.show if query.fields is None else view.shape(query.fields).apply
-    bodies: list[bytes] = []
-    size, has_more = 0, found.has_more
-    for slot in found.slots:
-        body = show(payload(slot))
-        size += len(body) + 1
-        if size > list_bytes_max and bodies:
-            has_more = True
-            break
-        bodies.append(body)
-    body = b'{"data":[%b],"total":%d,"skip":%d,"take":%d,"has_more":%b}' % (
-        b",".join(bodies),
-        found.total,
-        query.skip,
-        query.take,
-        b"true" if has_more else b"false",
-    )
-    return Read(200, body)
+    return Read(200, show(state.payload(slot)), projection.seqs[slot], key)
 
 
 def count(found: Found) -> Read:
@@ -83,19 +60,3 @@ def random_id(state: ModelState, draw: float) -> Read:
 def exists(state: ModelState, keys: list[str]) -> Read:
     slots = state.tables.projection.slots
     return Read(200, _encode([key in slots for key in keys]))
-
-
-def stats(state: ModelState, log_bytes: int) -> Read:
-    """Give a model's figures; all are exact, kept as items come and go."""
-    projection = state.tables.projection
-    figures = {
-        "item_count": len(projection),
-        "hot_count": len(projection),
-        "warm_count": 0,
-        "approx_ram_bytes": projection.ram_bytes,
-        "raftlog_size_bytes": log_bytes,
-        "events_since_last_compaction": state.seq,  # logs only grow yet
-        "last_compaction_at": None,
-        "seq": state.seq,
-    }
-    return Read(200, _encode(figures))

@@ -4,21 +4,21 @@ Law: the state after a replay equals the one that committing the same events gav
 built once at the end: what came and went costs them nothing.
 """
 
-import datetime as dt
+from array import array
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
-from lithair.core.event import EventKind, Position
+from lithair.core.event import ERASED, EventKind, Position, Slot
 from lithair.core.idempotency import COMMANDS_MAX, Keyed
-from lithair.core.model_state import ModelState, Upgrade
-from lithair.core.schema import FieldInfo, Schema, differences
+from lithair.core.kept import NOTHING_KEPT
+from lithair.core.model_state import ModelState
+from lithair.core.snapshot import GraveBlock, ItemBlock, RememberedBlock
 from lithair.core.tables import BrokenUnique
+from lithair.core.upgrade import BadItem, Upgrade, not_migrated, upgrade_from
 from lithair.errors import SchemaChanged
 
 DELETE: Final = int(EventKind.DELETE)
-CREATE: Final = int(EventKind.CREATE)
+EVICT_ROWS: Final = 1 << 16
 
 # (offset in buffer, length, seq, time_ms, kind, flags, key, payload, command_id, prev segment,
 #  prev offset, key_hash, body_hash, status)
@@ -36,15 +36,59 @@ class Replay:
     def upgrade_for(self, fingerprint: bytes, description: bytes) -> Upgrade | None:
         """Give what brings payloads of an older declaration to this one; raises `SchemaChanged`."""
         if fingerprint not in self._upgrades:
-            schema = self._state.schema
-            found = differences(description, schema.description)
-            if found:
-                raise SchemaChanged(
-                    f"The log of {schema.name} was written with other fields: {'; '.join(found)}."
-                    " Give back what was there, or move the data directory away"
-                )
-            self._upgrades[fingerprint] = self._state.upgrade = make_upgrade(schema)
+            state = self._state
+            upgrade = upgrade_from(state.schema, state.migrations, fingerprint, description)
+            self._upgrades[fingerprint] = upgrade
+            if upgrade is not None:
+                state.upgrades[fingerprint] = upgrade
         return self._upgrades[fingerprint]
+
+    def take_items(self, block: ItemBlock, parity: int) -> Slot:
+        """Take in items of a snapshot, all evicted; gives the first one's slot."""
+        rows = len(block.keys)
+        return self._state.tables.projection.insert_warm(
+            block.keys,
+            block.cells or [NOTHING_KEPT] * rows,
+            (
+                block.seqs,
+                block.times,
+                block.segments,
+                block.offsets,
+                array("Q", (parity | place for place in block.places)) if parity else block.places,
+                block.lengths,
+            ),
+        )
+
+    def take_remembered(self, block: RememberedBlock) -> None:
+        """Take in what a snapshot remembers of commands and keyed writes."""
+        commands, keys, remembered_from = (
+            self._state.commands,
+            self._state.keys,
+            self._remembered_from,
+        )
+        rows = zip(
+            block.seqs,
+            block.times,
+            block.command_ids,
+            block.key_hashes,
+            block.body_hashes,
+            strict=True,
+        )
+        for seq, time_ms, command_id, key_hash, body_hash in rows:
+            if seq > remembered_from:
+                commands.add(command_id, seq)
+            if key_hash:
+                keys.add(key_hash, Keyed(body_hash, seq, time_ms))
+
+    def take_graves(self, block: GraveBlock) -> None:
+        """Take in where the last records of items lie that were deleted before a snapshot."""
+        rows = zip(block.keys, block.segments, block.offsets, strict=True)
+        for key, segment, offset in rows:
+            self._state.graves.dig(key, Position(segment, offset))
+
+    def begin_after(self, seq: int, time_ms: int) -> None:
+        """Go on with the events after a snapshot's cut."""
+        self._state.seq, self._state.time_ms = seq, time_ms
 
     def take(
         self,
@@ -53,22 +97,29 @@ class Replay:
         base_offset: int,
         upgrade: Upgrade | None,
     ) -> None:
-        """Apply the records of one frame. The hot loop of opening: a million in a few seconds."""
+        """Apply the records of some frames. The hot loop of opening: a million in a few seconds.
+
+        What is over a count or a budget is evicted on the way: a log that is far larger than the
+        memory can be opened. Ages are looked at when all was read.
+        """
         state = self._state
         projection, graves, keys = state.tables.projection, state.graves, state.keys
         slots, commands, remembered_from = projection.slots, state.commands, self._remembered_from
         segments, offsets, lengths = projection.segments, projection.offsets, projection.lengths
+        places, queue = projection.places, state.tables.eviction
         seq, time_ms = state.seq, state.time_ms
         for record in records:
             at, length, seq, time_ms, kind, _, key, stored, command_id = record[:9]
             key_hash = record[11]
             slot = slots.get(key)
-            if kind == DELETE:
+            if kind >= DELETE:
+                if kind == ERASED:
+                    continue
                 assert slot is not None, f"event {seq} deletes {key!r}, which is not there"
                 projection.remove(slot)
                 graves.dig(key, Position(segment, base_offset + at))
             else:
-                payload = stored if upgrade is None else upgrade(stored, time_ms)
+                payload = stored if upgrade is None else _present(upgrade, record)
                 if slot is None:
                     slot = projection.insert(key, payload, seq, time_ms)
                     graves.remove(key)
@@ -76,18 +127,25 @@ class Replay:
                     projection.update(slot, payload, seq, time_ms)
                 segments[slot] = segment
                 offsets[slot] = base_offset + at
+                places[slot] = 0
                 lengths[slot] = length
+                if queue is not None:
+                    queue.written(seq, slot)
             if seq > remembered_from:
                 commands.add(command_id, seq)
             if key_hash:
                 keys.add(key_hash, Keyed(record[12], seq, time_ms))
         state.seq, state.time_ms = seq, time_ms
+        while state.evict(0, EVICT_ROWS):
+            pass
 
     def finish(self) -> None:
         """Build what rests on all records; raises `SchemaChanged` for a broken `Unique`."""
         state = self._state
         if state.tables.projection.wants_rebuild:
             state.tables.projection.rebuild()
+            if state.tables.eviction is not None:
+                state.tables.eviction.refill()
         try:
             state.tables.fill_indexes()
         except BrokenUnique as error:
@@ -97,30 +155,10 @@ class Replay:
             ) from None
 
 
-def make_upgrade(schema: Schema) -> Upgrade:
-    """Make what adds the fields that a declaration has gained to a record of that time (ms).
-
-    A Created or Updated field was not there to be filled in: the record's own time is.
-    """
-    fields = msgspec.defstruct(
-        "Upgraded",
-        [(f.name, msgspec.Raw | msgspec.UnsetType, _default(f)) for f in schema.fields],
-        rename={f.name: f.wire for f in schema.fields},
-    )
-    decode, encode = msgspec.json.Decoder(fields).decode, msgspec.json.Encoder().encode
-    filled_in = [f.name for f in schema.fields if f.created or f.updated]
-
-    def upgrade(payload: bytes, time_ms: int) -> bytes:
-        item = decode(payload)
-        for name in filled_in:
-            if getattr(item, name) is msgspec.UNSET:
-                time = dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC)
-                setattr(item, name, msgspec.Raw(encode(time)))
-        return encode(item)
-
-    return upgrade
-
-
-def _default(field: FieldInfo) -> object:
-    """Give what stands for a field that an old record lacks."""
-    return msgspec.UNSET if field.default_json is None else msgspec.Raw(field.default_json)
+def _present(upgrade: Upgrade, record: RecordFields) -> bytes:
+    """Give a record's item in the present form; raises `SchemaChanged` naming the event."""
+    seq, time_ms, key, stored = record[2], record[3], record[6], record[7]
+    try:
+        return upgrade(stored, time_ms, key)
+    except BadItem as error:
+        raise not_migrated(seq, key, error) from error

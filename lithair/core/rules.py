@@ -97,7 +97,7 @@ class ItemRules:
                 continue
             target = (typing.cast(str, field.ref), typing.cast(str, value))
             if target[0] == self.schema.name:
-                exists: bool | None = target[1] == key or overlay.find(target[1]) is not None
+                exists: bool | None = target[1] == key or overlay.holds(target[1])
             else:
                 exists = command.known.get(target)
             if exists is None:

@@ -1,21 +1,27 @@
 """Scans: answering a query from the committed state, in slices.
 
 Law: an answer is exact at the seq at which the scan ends. A slot that changed while it ran is
-looked at again in the last slice. Nothing is decoded that an index can tell.
+looked at again at the end. Nothing is decoded that an index can tell, and no evicted item is read
+that its kept fields can tell about; the others are read in the order of the log.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple
 
 from lithair.core.event import Slot
 from lithair.core.index import SortedIndex
+from lithair.core.kept import Kept, KeptReader, is_hot
 from lithair.core.query import Filter, Query, refuse
 from lithair.core.shape import Path, Reader
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
 
 SLICE_SLOTS = 256  # slots between two looks at the clock: 0.1 to 0.3 ms of work
+SLICE_COLD = 16  # the same of evicted items: 10 us each from the page cache, 100 from a fast disk
+SORTED_COLD = 4096  # evicted items put in the order of the log at a time: 2 ms
+LOOKS_MAX = 1 << 16  # at slots that changed meanwhile; past them the rest is done in one go
 
 
 class Found(NamedTuple):
@@ -27,11 +33,15 @@ class Found(NamedTuple):
 
 
 class Scan:
-    """One list or count under way: call `advance` until it gives what was found."""
+    """One list or count under way: call `advance` until it gives what was found.
 
-    def __init__(self, tables: Tables, query: Query) -> None:
+    `payload` reads an item whole, from the disk when it is evicted; it may raise DamagedLog.
+    """
+
+    def __init__(self, tables: Tables, payload: Callable[[Slot], bytes], query: Query) -> None:
         self.touched: set[Slot] = set()
         self._tables = tables
+        self._payload = payload
         self._query = query
         self._filters = query.filters
         self._paths = _distinct([f.path for f in query.filters] + [p for p, _ in query.sort])
@@ -39,6 +49,10 @@ class Scan:
         self._tests = [(f.matches, texts.index(f.path.text)) for f in query.filters]
         self._order = [(texts.index(p.text), descending) for p, descending in query.sort]
         self._reader = Reader(self._paths) if self._paths else None
+        self._warm = _WarmTests(tables.kept, self._paths, query.filters)
+        self._cold: deque[Slot] = deque()  # evicted items that have to be read
+        self._run: list[Slot] = []  # the next of them, the first one in the log last
+        self._looks = 0
         self._matched: dict[Slot, list[Sortable | None]] = {}
         self._slots: Iterator[Slot] = iter(())
         self._is_started = False
@@ -58,8 +72,26 @@ class Scan:
             seen += 1
         if seen == SLICE_SLOTS:
             return None
+        if self._run or self._cold or (len(self.touched) > SLICE_COLD and self._looks < LOOKS_MAX):
+            self._look_further()
+            return None
         self.close()
         return self._conclude()
+
+    def _look_further(self) -> None:
+        """Read some of the evicted items that have to be read; then see what changed meanwhile."""
+        if not self._run and not self._cold:
+            for _ in range(min(len(self.touched), SLICE_SLOTS)):
+                self._look_again(self.touched.pop())
+                self._looks += 1
+            return
+        if not self._run:
+            run = [self._cold.popleft() for _ in range(min(len(self._cold), SORTED_COLD))]
+            self._run = sorted(run, key=self._tables.projection.where, reverse=True)
+        for _ in range(min(len(self._run), SLICE_COLD)):
+            slot = self._run.pop()
+            if slot not in self.touched:
+                self._test(slot, self._payload(slot))
 
     def close(self) -> None:
         """Stop watching; to be called when the scan is given up."""
@@ -67,22 +99,43 @@ class Scan:
             self._tables.watchers.remove(self)
 
     def _look_at(self, slot: Slot) -> None:
-        payload = self._tables.projection.cells[slot]
-        if payload is None:
+        projection = self._tables.projection
+        cell = projection.cells[slot]
+        if cell is None:
             return
+        if is_hot(cell) or self._reader is None:
+            self._test(slot, cell)
+            return
+        key = projection.keys[slot]
+        assert key is not None, f"slot {slot} is dead"
+        values = self._warm.read(cell, key)
+        if values is None:
+            return
+        if self._warm.covers_all:
+            self._matched[slot] = values
+        else:
+            self._cold.append(slot)
+
+    def _look_again(self, slot: Slot) -> None:
+        self._matched.pop(slot, None)
+        self._look_at(slot)
+
+    def _test(self, slot: Slot, payload: bytes) -> None:
         values = self._reader.read(payload) if self._reader else []
         if all(test(values[place]) for test, place in self._tests):
             self._matched[slot] = values
 
     def _conclude(self) -> Found:
         for slot in self.touched:
-            self._matched.pop(slot, None)
-            self._look_at(slot)
+            self._look_again(slot)
+        for slot in self._cold:
+            if self._tables.projection.keys[slot] is not None:
+                self._test(slot, self._payload(slot))
         total = len(self._matched)
         after = None if self._query.after is None else self._slot_of_after()
         if after is not None and after not in self._matched:
             # It may not match any more since the page before: its place still tells where to go.
-            payload = self._tables.projection.payload(after)
+            payload = self._payload(after)
             self._matched[after] = self._reader.read(payload) if self._reader else []
         order = sorted(self._matched)
         for place, descending in reversed(self._order):
@@ -142,8 +195,7 @@ class Scan:
         behind, null_from, skip = None, 0, self._query.skip
         if self._query.after is not None:
             slot = self._slot_of_after()
-            payload = self._tables.projection.payload(slot)
-            value = self._tables.index_values(payload)[self._query.sort[0][0].text]
+            value = self._tables.indexed_at(slot)[self._query.sort[0][0].text]
             if value is None:
                 low, null_from = high, index.nulls.bisect_right(slot)
             else:
@@ -167,6 +219,24 @@ class Scan:
         live = (Slot(slot) for slot in range(first, len(keys)) if keys[slot] is not None)
         page = list(islice(live, query.skip, query.skip + query.take + 1))
         return Found(page[: query.take], total, len(page) > query.take)
+
+
+class _WarmTests:
+    """What the kept fields of an evicted item tell about a query."""
+
+    def __init__(self, kept: Kept, paths: list[Path], filters: Iterable[Filter]) -> None:
+        told = [path for path in paths if kept.covers([path.field.wire])]
+        texts = [path.text for path in told]
+        self.covers_all = len(told) == len(paths)  # nothing has to be read
+        self._reader: KeptReader | None = kept.reader(told) if told else None
+        self._tests = [
+            (f.matches, texts.index(f.path.text)) for f in filters if f.path.text in texts
+        ]
+
+    def read(self, cell: bytes, key: str) -> list[Sortable | None] | None:
+        """Give the values of the kept fields; None when one of them does not pass its test."""
+        values = [] if self._reader is None else self._reader.read(cell, key)
+        return values if all(test(values[place]) for test, place in self._tests) else None
 
 
 class _Chosen(NamedTuple):

@@ -5,7 +5,7 @@ declaration may have been narrowed since; reading must not fail for that.
 """
 
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -70,28 +70,37 @@ def nullable(base: object) -> object:
     return typing.Union[base, None]  # noqa: UP007 - made at run time
 
 
-def _struct_of(fields: Iterable[tuple[FieldInfo, object]]) -> type[msgspec.Struct]:
-    """Make a struct type that decodes just these fields and skips every other."""
+def _struct_of(
+    fields: Iterable[tuple[FieldInfo, object]], *, as_array: bool = False
+) -> type[msgspec.Struct]:
+    """Make a struct type that decodes just these fields, of an object or of an array of them."""
     chosen = list(fields)
     return msgspec.defstruct(
         "Fields",
         [(f.name, hint, None) for f, hint in chosen],
         rename={f.name: f.wire for f, _ in chosen},
+        array_like=as_array,
         gc=False,
     )
 
 
 class Reader:
-    """Reads the values at some paths, made comparable, out of an item's JSON."""
+    """Reads the values at some paths, made comparable, out of an item's JSON.
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    With `kept`, out of the array of these fields' values that an evicted item leaves behind.
+    """
+
+    def __init__(self, paths: Iterable[Path], kept: Sequence[FieldInfo] | None = None) -> None:
         self.paths = tuple(paths)
         hints: dict[str, tuple[FieldInfo, object]] = {}
+        for field in kept or ():
+            hints[field.wire] = (field, msgspec.Raw)
         for path in self.paths:
             deep = any(p.steps for p in self.paths if p.field is path.field)
             hint = typing.Any if deep else nullable(path.base)
             hints[path.field.wire] = (path.field, hint)
-        self._decode = msgspec.json.Decoder(_struct_of(hints.values())).decode
+        fields = _struct_of(hints.values(), as_array=kept is not None)
+        self._decode = msgspec.json.Decoder(fields).decode
         self._getters = [_getter(path, hints[path.field.wire][1]) for path in self.paths]
 
     def read(self, payload: bytes) -> list[Sortable | None]:

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from lithair.core.event import EventKind, Slot
+from lithair.core.eviction import EvictionQueue
 from lithair.core.index import SortedIndex, UniqueIndex
+from lithair.core.kept import Kept, is_hot
 from lithair.core.projection import Projection
 from lithair.core.schema import FieldInfo, Schema
 from lithair.core.shape import Path, Reader
 from lithair.core.values import Sortable, sortable
+from lithair.retention import Retention
 
 
 class Watcher(Protocol):
@@ -38,12 +41,20 @@ class Tables:
 
     def __init__(self, schema: Schema) -> None:
         self.projection = Projection()
+        self.kept = Kept(schema)
+        self.eviction: EvictionQueue | None = None  # without retention nothing is ever evicted
         self.uniques = {f.wire: UniqueIndex() for f in schema.fields if f.unique}
         self.sorted = {f.wire: SortedIndex() for f in schema.fields if f.indexed}
         self.watchers: list[Watcher] = []
         fields = [f for f in schema.fields if f.unique or f.indexed]
         self._wires = [f.wire for f in fields]
         self._reader = Reader(path_of(f) for f in fields) if fields else None
+        self._warm_reader = self.kept.reader(path_of(f) for f in fields)
+
+    def set_retention(self, retention: Retention) -> None:
+        """Keep only part of the items whole; before anything is taken in."""
+        if retention != Retention():
+            self.eviction = EvictionQueue(retention, self.projection)
 
     def index_values(self, payload: bytes) -> dict[str, Sortable | None]:
         """Read the values of the unique and indexed fields out of an item's JSON."""
@@ -51,23 +62,49 @@ class Tables:
             return {}
         return dict(zip(self._wires, self._reader.read(payload), strict=True))
 
+    def indexed_at(self, slot: Slot) -> dict[str, Sortable | None]:
+        """Give the same of the item in a slot, evicted or not."""
+        if self._reader is None:
+            return {}
+        return dict(zip(self._wires, self._values_at(slot), strict=True))
+
+    def _values_at(self, slot: Slot) -> list[Sortable | None]:
+        assert self._reader is not None, "asked for only where there are indexes"
+        cell, key = self.projection.cell(slot), self.projection.keys[slot]
+        assert key is not None, f"slot {slot} is dead"
+        return self._reader.read(cell) if is_hot(cell) else self._warm_reader.read(cell, key)
+
     def apply(self, kind: int, key: str, payload: bytes, seq: int, time_ms: int) -> Slot:
         """Take one committed event in; gives the slot it changed."""
         projection = self.projection
         slot = projection.slots.get(key)
         if kind == EventKind.DELETE:
             assert slot is not None, f"event {seq} deletes {key!r}, which is not there"
-            self._unindex(projection.payload(slot), slot)
+            self._unindex(slot)
             projection.remove(slot)
         elif slot is None:
             slot = projection.insert(key, payload, seq, time_ms)
             self._index(payload, slot)
         else:
-            self._reindex(projection.payload(slot), payload, slot)
+            self._reindex(payload, slot)
             projection.update(slot, payload, seq, time_ms)
+        if self.eviction is not None and kind != EventKind.DELETE:
+            self.eviction.written(seq, slot)
         for watcher in self.watchers:
             watcher.touched.add(slot)
         return slot
+
+    def evict(self, now_ms: int, at_most: int) -> bool:
+        """Evict items that are over a bound; tells whether there may be more of them."""
+        if self.eviction is None:
+            return False
+        projection = self.projection
+        for _ in range(at_most):
+            slot = self.eviction.next(now_ms)
+            if slot is None:
+                return False
+            projection.evict(slot, self.kept.cell(projection.cell(slot)))
+        return True
 
     def tidy(self) -> bool:
         """Rebuild the table when a quarter is dead and nobody is reading over it."""
@@ -78,6 +115,8 @@ class Tables:
             unique.move(moved)
         for ordered in self.sorted.values():
             ordered.move(moved)
+        if self.eviction is not None:
+            self.eviction.refill()
         return True
 
     def fill_indexes(self) -> None:
@@ -85,12 +124,9 @@ class Tables:
         if self._reader is None:
             return
         live = self.projection.slots.values()
-        cells, read = self.projection.cells, self._reader.read
         columns: list[list[Sortable | None]] = [[] for _ in self._wires]
         for slot in live:
-            payload = cells[slot]
-            assert payload is not None
-            for column, value in zip(columns, read(payload), strict=True):
+            for column, value in zip(columns, self._values_at(slot), strict=True):
                 column.append(value)
         for wire, column in zip(self._wires, columns, strict=True):
             if wire in self.sorted:
@@ -113,17 +149,17 @@ class Tables:
             if wire in self.sorted:
                 self.sorted[wire].add(value, slot)
 
-    def _unindex(self, payload: bytes, slot: Slot) -> None:
-        for wire, value in self.index_values(payload).items():
+    def _unindex(self, slot: Slot) -> None:
+        for wire, value in self.indexed_at(slot).items():
             if wire in self.uniques:
                 self.uniques[wire].remove(value, slot)
             if wire in self.sorted:
                 self.sorted[wire].remove(value, slot)
 
-    def _reindex(self, before: bytes, after: bytes, slot: Slot) -> None:
+    def _reindex(self, after: bytes, slot: Slot) -> None:
         if self._reader is None:
             return
-        old, new = self._reader.read(before), self._reader.read(after)
+        old, new = self._values_at(slot), self._reader.read(after)
         for wire, was, now in zip(self._wires, old, new, strict=True):
             if was == now:
                 continue

@@ -11,6 +11,7 @@ from lithair.core.command import PUBLIC, TRUSTED, Action, Answer, Command, IfMat
 from lithair.core.event import Event, Position
 from lithair.core.frame import encode_frame, records_in
 from lithair.core.model_state import ModelState
+from lithair.core.page import Page
 from lithair.core.reads import Read
 from lithair.core.replay import Replay
 from lithair.core.scan import Scan
@@ -112,10 +113,12 @@ class Bench:
 
     def page(self, *pairs: tuple[str, str], access: str = TRUSTED) -> dict[str, object]:
         query = self.state.views[access].queries.read(pairs)
-        scan = Scan(self.state.tables, query)
+        scan = Scan(self.state.tables, self.state.payload, query)
         while (found := scan.advance()) is None:
             pass
-        read = reads.page(self.state, found, query, access, LIST_BYTES_MAX)
+        page = Page(self.state, found, query, access, LIST_BYTES_MAX)
+        while (read := page.advance()) is None:
+            pass
         return msgspec.json.decode(read.body, type=dict[str, object])
 
     def ids(self, *pairs: tuple[str, str]) -> list[str]:

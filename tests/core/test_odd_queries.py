@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lithair.core import reads
 from lithair.core.command import TRUSTED, Action, Command
 from lithair.core.event import Position
 from lithair.core.model_state import ModelState
+from lithair.core.page import Page
 from lithair.core.problem import Refusal
 from lithair.core.scan import Scan
 from lithair.handler import ModelHandler
@@ -49,10 +49,12 @@ def state() -> ModelState:
 
 def ids(state: ModelState, *pairs: tuple[str, str]) -> list[object]:
     query = state.views[TRUSTED].queries.read(pairs)
-    scan = Scan(state.tables, query)
+    scan = Scan(state.tables, state.payload, query)
     while (found := scan.advance()) is None:
         pass
-    read = reads.page(state, found, query, TRUSTED, LIST_BYTES_MAX)
+    page = Page(state, found, query, TRUSTED, LIST_BYTES_MAX)
+    while (read := page.advance()) is None:
+        pass
     return [item["id"] for item in rows_of(decoded(read.body))]
 
 

@@ -109,6 +109,11 @@ def test_a_list_is_what_looking_at_every_item_gives(
     assert page["has_more"] == (len(expected) > start + take)
 
 
+def scan_of(bench: Bench, *pairs: tuple[str, str]) -> Scan:
+    query = bench.state.views[TRUSTED].queries.read(pairs)
+    return Scan(bench.state.tables, bench.state.payload, query)
+
+
 def filled(count: int) -> Bench:
     bench = Bench()
     bodies = [{"id": str(n), "year": n % 7, "rating": n % 10} for n in range(count)]
@@ -120,7 +125,7 @@ def filled(count: int) -> Bench:
 def test_a_scan_is_exact_at_the_seq_it_ends_on(pairs: list[tuple[str, str]]) -> None:
     """Items change, come and go between two slices: the answer is that of the end."""
     bench = filled(4 * SLICE_SLOTS)
-    scan = Scan(bench.state.tables, bench.state.views[TRUSTED].queries.read(pairs))
+    scan = scan_of(bench, *pairs)
     assert scan.advance() is None
     bench.do(Action.PATCH, "9", '{"rating": 0}')
     bench.do(Action.PATCH, "1", '{"rating": 9, "year": 6}')
@@ -137,7 +142,7 @@ def test_a_scan_is_exact_at_the_seq_it_ends_on(pairs: list[tuple[str, str]]) -> 
 
 def test_the_table_is_not_rebuilt_under_a_scan() -> None:
     bench = filled(2048)
-    scan = Scan(bench.state.tables, bench.state.views[TRUSTED].queries.read([("rating", ">4")]))
+    scan = scan_of(bench, ("rating", ">4"))
     assert scan.advance() is None
     for number in range(1024):
         bench.do(Action.DELETE, str(number))
@@ -177,7 +182,7 @@ def test_what_cannot_be_understood_is_refused_by_name(name: str, text: str, para
     bench = filled(3)
     queries = bench.state.views[PUBLIC].queries
     with pytest.raises(Refusal) as refused:
-        Scan(bench.state.tables, queries.read([(name, text)])).advance()
+        Scan(bench.state.tables, bench.state.payload, queries.read([(name, text)])).advance()
     assert refused.value.status == 400
     assert [error.field for error in refused.value.errors] == [parameter]
 
