@@ -57,7 +57,8 @@ class Child:
 
     `stop_fd` becomes readable when the process has to stop, and stays so: poll it, never read it.
     `pending` says that work waits; `progress` is counted up as work is done. `on_leave`, if set, is
-    called in the main thread, wherever that is, when the process has to stop.
+    called in the main thread, wherever that is, when the process has to stop. `figures`, if set,
+    is called by the heartbeat thread; what it gives is told when somebody asks for all figures.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Child:
         self.stopping = False
         self.stop_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.on_leave: Callable[[], None] | None = None
+        self.figures: Callable[[], dict[str, object]] | None = None
+        self.restarts = 0  # how many lives of this process were before this one
         self._reporter = reporter
 
     def phase(self, phase: str, detail: str = "") -> None:

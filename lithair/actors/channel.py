@@ -3,7 +3,7 @@
 Owns both ends. Law: a message is one SEQPACKET datagram; no end ever waits for the other. A closed
 channel is a sign of its own: the other process is gone.
 
-    child -> supervisor := Beat | GaveUp | Erred | Signalled | Ready | Over    msgpack, tagged
+    child -> supervisor := Beat | Told | GaveUp | Erred | Signalled | Ready | Over  msgpack, tagged
     supervisor -> child := AskedToStop
 """
 
@@ -24,6 +24,12 @@ class Beat(msgspec.Struct, tag_field="is", tag="beat", frozen=True):
     detail: str
     progress: int
     pending: bool
+
+
+class Told(msgspec.Struct, tag_field="is", tag="told", frozen=True):
+    """A child's figures, for whoever asks the supervisor for all of them."""
+
+    figures: dict[str, object]
 
 
 class GaveUp(msgspec.Struct, tag_field="is", tag="gave up", frozen=True):
@@ -62,7 +68,7 @@ class AskedToStop(msgspec.Struct, tag_field="is", tag="stop", frozen=True):
     """Stop in order."""
 
 
-Message = Beat | GaveUp | Erred | Signalled | Ready | Over | AskedToStop
+Message = Beat | Told | GaveUp | Erred | Signalled | Ready | Over | AskedToStop
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

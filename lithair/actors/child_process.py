@@ -52,6 +52,7 @@ class ChildSpec(msgspec.Struct, frozen=True):
     declaration_fd: int
     listen_fds: tuple[int, ...]
     log_level: str
+    restarts: int = 0
 
 
 def command_line(module: str, spec: msgspec.Struct) -> list[str]:
@@ -125,6 +126,7 @@ def _run(spec: ChildSpec, heartbeat: Heartbeat) -> None:
     app.RUN_DIR = spec.run_dir
     declaration = unpack(read_memory_file(spec.declaration_fd))
     child = Child(spec.kind, spec.name, declaration, spec.run_dir, spec.listen_fds, heartbeat)
+    child.restarts = spec.restarts
     signal.signal(signal.SIGTERM, heartbeat.on_sigterm)
     heartbeat.watch(child)
     entry = importlib.import_module(spec.entry)

@@ -7,6 +7,8 @@ nothing that is asked can make the supervisor wait.
                "pid"}]}
     status  -> {"pid", "version", "started", "url", "processes": [{"name", "kind", "pid", "phase",
                "restarts", "since_s", "detail"}]}
+    figures -> {"processes": [{"name", "kind", "pid", "restarts", "cpu_seconds", "rss_bytes"}],
+               "gateways": {name: what that gateway told last}}
     restart -> {"ok": true} | {"error": sentence}          with "name"
     stop    -> {"ok": true}
 """
@@ -14,12 +16,16 @@ nothing that is asked can make the supervisor wait.
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import lithair
 from lithair.actors.plan import Plan
-from lithair.core.supervised import MODEL
+from lithair.actors.process_figures import FamilyCost
+from lithair.core.supervised import GATEWAY, MODEL, Supervised
 from lithair.core.supervision import Supervision
 from lithair.transport.sockets import model_endpoint
+
+SUPERVISOR: Final = "supervisor"  # its name and kind among the processes of `figures`
 
 Reply = dict[str, object]
 
@@ -33,9 +39,12 @@ class Control:
         self._run_dir = plan.run_dir
         self._paths = {model.name: model.path for model in plan.of_kind(MODEL)}
         self._started = dt.datetime.now(dt.UTC)
+        self._costs = FamilyCost()
+        self._told: dict[str, Reply] = {}
         self._answers: dict[str, Callable[[Mapping[str, object], int], Reply]] = {
             "where": self._where,
             "status": self._status,
+            "figures": self._figures,
             "restart": self._restart,
             "stop": self._stop,
         }
@@ -82,6 +91,32 @@ class Control:
             "url": self._url,
             "processes": processes,
         }
+
+    def told(self, process: Supervised, figures: Reply) -> None:
+        """Take in what a gateway tells; what it told last holds until it tells something else."""
+        if process.kind == GATEWAY:
+            self._told[process.name] = figures
+
+    def _figures(self, _request: Mapping[str, object], now_ms: int) -> Reply:
+        processes = self._supervision.processes
+        own_pid = os.getpid()
+        costs = self._costs.read([own_pid, *(one.pid for one in processes if one.pid)], now_ms)
+        rows = [(SUPERVISOR, SUPERVISOR, own_pid, 0)]
+        rows += [(one.name, one.kind, one.pid, one.restarts) for one in processes]
+        listed: list[Reply] = []
+        for name, kind, pid, restarts in rows:
+            cost = costs.get(pid)
+            listed.append(
+                {
+                    "name": name,
+                    "kind": kind,
+                    "pid": pid or None,
+                    "restarts": restarts,
+                    "cpu_seconds": cost.cpu_seconds if cost else None,
+                    "rss_bytes": cost.rss_bytes if cost else None,
+                }
+            )
+        return {"processes": listed, "gateways": self._told}
 
     def _restart(self, request: Mapping[str, object], now_ms: int) -> Reply:
         name = request.get("name")

@@ -20,6 +20,7 @@ from lithair.actors.channel import (
     Erred,
     GaveUp,
     Signalled,
+    Told,
 )
 from lithair.phase import STARTING
 from lithair.process import EXIT_FAILED, Child
@@ -36,6 +37,7 @@ class Heartbeat:
         self._channel = channel
         self._parent_pid = parent_pid
         self._child: Child | None = None
+        self._told: dict[str, object] = {}
         self.present_phase = STARTING
         self._detail = ""
         # Held from reading the phase to having sent it, else an old phase may arrive after a new
@@ -83,6 +85,15 @@ class Heartbeat:
                 beat = Beat(self.present_phase, child.detail, child.progress, child.pending)
             self._channel.send(beat)
 
+    def _tell(self) -> None:
+        """Tell the figures, when there are some and they have changed."""
+        child = self._child
+        if child is None or child.figures is None:
+            return
+        figures = child.figures()
+        if figures != self._told and self._channel.send(Told(figures)):
+            self._told = figures
+
     def _run(self) -> None:
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
@@ -99,3 +110,4 @@ class Heartbeat:
                 # wakes a main thread that waits in a system call, and lets a worker unwind
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
             self._beat()
+            self._tell()

@@ -23,7 +23,7 @@ from setproctitle import setproctitle
 
 from lithair import logs
 from lithair.actors.announcement import Announcement
-from lithair.actors.channel import Beat, Erred, GaveUp, Signalled
+from lithair.actors.channel import Beat, Erred, GaveUp, Signalled, Told
 from lithair.actors.child_process import ChildSpec
 from lithair.actors.control import Control
 from lithair.actors.listening_sockets import ListeningSockets, url_of
@@ -202,6 +202,7 @@ class Supervisor:
             declaration_fd=self._declaration_fd,
             listen_fds=listen_fds,
             log_level=self._plan.log_level,
+            restarts=process.starts,
         )
 
     def _hear(self, process: Supervised, child: Spawned) -> bool:
@@ -214,6 +215,8 @@ class Supervisor:
                 case Beat(phase, detail, progress, pending):
                     said = (phase, detail, progress, pending)
                     self._supervision.heard(process, said, now_ms())
+                case Told(figures):
+                    self._control.told(process, figures)
                 case GaveUp(sentence, exit_status):
                     process.gave_up(sentence, exit_status)
                 case Erred(sentence):

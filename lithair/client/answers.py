@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from lithair.core.figures import ProcessFigures
+
 T = TypeVar("T")
 
 
@@ -47,17 +49,12 @@ class Event(msgspec.Struct, Generic[T], frozen=True):
     timestamp: dt.datetime
 
 
-class ProcessFigures(msgspec.Struct, frozen=True):
-    """A model's process."""
-
-    pid: int = 0
-    cpu_percent: float = 0.0
-    rss_bytes: int = 0
-    restarts: int = 0
-
-
 class Stats(msgspec.Struct, frozen=True):
-    """A model's figures; bytes are exact sums, not samples. `process` is None when not told."""
+    """A model's figures; bytes are exact sums, not samples.
+
+    `hot_count` items are whole in RAM, `warm_count` only in part. `damaged` counts the records that
+    failed their check when they were read, since the process's start, as `compactions` does.
+    """
 
     item_count: int = 0
     hot_count: int = 0
@@ -67,4 +64,7 @@ class Stats(msgspec.Struct, frozen=True):
     raftlog_size_bytes: int = 0
     events_since_last_compaction: int = 0
     last_compaction_at: dt.datetime | None = None
+    compactions: int = 0
+    compaction_running: bool = False
+    damaged: int = 0
     process: ProcessFigures | None = None
