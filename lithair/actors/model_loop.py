@@ -8,13 +8,16 @@ leaves only after its batch is on the disk.
 import logging
 import time
 from collections import defaultdict
+from functools import partial
 
 import uuid_utils
 
 from lithair.actors.log_writer import LogWriter
+from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import FAILED_HERE, Job, Jobs
 from lithair.actors.model_reads import Limits, ModelReads, unknown
 from lithair.actors.references import References
+from lithair.actors.upkeep import MAINTENANCE, Upkeep
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
@@ -54,6 +57,7 @@ class ModelLoop:
         limits: Limits,
     ) -> None:
         self.references: References | None = None
+        self.upkeep = Upkeep(state)
         self._child = child
         self._state = state
         self._log = event_log
@@ -61,9 +65,14 @@ class ModelLoop:
         self._writer = writer
         self._pending: list[Command] = []
         self._plan: Plan | None = None
+        self._kept_seq = 0  # up to which upkeep has seen what was written
+        self._has_upkeep = False  # there is more of it to do at once
+        self._submitted_s = 0.0  # when its batch was handed to the disk
         self._replies: defaultdict[bytes, list[Reply]] = defaultdict(list)
         self._jobs = Jobs(self._answer_job)
-        self._reads = ModelReads(child.name, state, event_log, self._jobs, limits)
+        self._figures = FiguresSource(child, state, event_log)
+        self._counting = self._figures.counting
+        self._reads = ModelReads(self._figures, state, event_log, self._jobs, limits)
         self._waiter = Waiter()
         self._waiter.watch(server.socket)
         self._waiter.watch(writer.fileno())
@@ -80,6 +89,7 @@ class ModelLoop:
             self._take_committed()
             self._decide(now_ms)
             self._advance_jobs()
+            self._keep_up(now_ms)
             self._tend_references(now_ms)
             self._send()
             self._report()
@@ -95,7 +105,7 @@ class ModelLoop:
             child.progress += 1
 
     def _wait_ms(self) -> int:
-        if self._jobs or self._server.has_pending():
+        if self._jobs or self._has_upkeep or self._server.has_pending():
             return 0
         return PARKED_MS if self._parked() else IDLE_MS
 
@@ -117,6 +127,7 @@ class ModelLoop:
         if action is None or request.access not in self._state.views:
             self._refuse(peer, request.request_id, unknown(request))
             return
+        self._counting.writes += 1
         self._pending.append(
             Command(
                 action=action,
@@ -133,6 +144,9 @@ class ModelLoop:
 
     def _take_read(self, peer: bytes, request: ReadRequest) -> None:
         try:
+            if request.verb in MAINTENANCE:
+                self.upkeep.take(request, partial(self._reply, peer, request.request_id))
+                return
             read = self._reads.take(peer, request)
         except LithairError as error:
             self._refuse(peer, request.request_id, error)
@@ -162,6 +176,7 @@ class ModelLoop:
             self.references.park(plan.parked, now_ms)
         self._plan = plan
         if plan.events:
+            self._submitted_s = time.monotonic()
             self._writer.submit(plan.events)
         else:
             self._commit(Appended([]))
@@ -196,6 +211,9 @@ class ModelLoop:
         if done is None:
             return
         if isinstance(done, Appended):
+            assert self._plan is not None
+            kinds = [event.kind for event in self._plan.events]
+            self._counting.committed(kinds, time.monotonic() - self._submitted_s)
             self._commit(done)
         elif isinstance(done, StorageFull):
             assert self._plan is not None
@@ -234,6 +252,15 @@ class ModelLoop:
             )
             if references is not None:
                 references.forget(answer.command)
+
+    # Upkeep
+
+    def _keep_up(self, now_ms: int) -> None:
+        """Evict and compact, a little at a time."""
+        seq = self._state.seq
+        has_written = self._has_upkeep or seq != self._kept_seq
+        self._kept_seq = seq
+        self._has_upkeep = self.upkeep.turn(now_ms, has_written=has_written)
 
     # References
 
@@ -276,7 +303,14 @@ class ModelLoop:
 
     def _reply(self, peer: bytes, request_id: int, read: Read) -> None:
         self._replies[peer].append(
-            Reply(request_id, read.status, read.body, self._state.seq, read.item_seq, read.key)
+            Reply(
+                request_id,
+                read.status,
+                read.body,
+                read.seq or self._state.seq,
+                read.item_seq,
+                read.key,
+            )
         )
 
     def _refuse(self, peer: bytes, request_id: int, error: LithairError) -> None:

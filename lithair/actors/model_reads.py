@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 import uuid_utils
 
+from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
 from lithair.core import reads
 from lithair.core.model_state import ModelState
@@ -34,9 +35,14 @@ class ModelReads:
     """Answers the reads of one model."""
 
     def __init__(
-        self, name: str, state: ModelState, event_log: EventLog, jobs: Jobs, limits: Limits
+        self,
+        figures: FiguresSource,
+        state: ModelState,
+        event_log: EventLog,
+        jobs: Jobs,
+        limits: Limits,
     ) -> None:
-        self._name = name
+        self._figures = figures
         self._state = state
         self._log = event_log
         self._jobs = jobs
@@ -47,6 +53,8 @@ class ModelReads:
         act = READS.get(request.verb)
         if act is None or request.access not in self._state.views:
             raise unknown(request)
+        if request.verb not in UNCOUNTED:
+            self._figures.counting.reads += 1
         return act(self, peer, request)
 
     def _get(self, peer: bytes, request: ReadRequest) -> Read:
@@ -96,10 +104,10 @@ class ModelReads:
         )
 
     def _stats(self, peer: bytes, request: ReadRequest) -> Read:
-        return reads.stats(self._state, self._log.size_bytes)
+        return self._figures.read()
 
     def _hello(self, peer: bytes, request: ReadRequest) -> Read:
-        return Read(200, msgspec.json.encode({"model": self._name, "seq": self._state.seq}))
+        return Read(200, msgspec.json.encode({"model": self._figures.name, "seq": self._state.seq}))
 
     def _cancel(self, peer: bytes, request: ReadRequest) -> None:
         self._jobs.cancel(peer, convert(request.argument, int))
@@ -135,6 +143,8 @@ def _text(argument: object) -> str:
 
 
 Act = Callable[[ModelReads, bytes, ReadRequest], Read | None]
+
+UNCOUNTED = frozenset((Verb.STATS, Verb.HELLO, Verb.CANCEL))  # they are not about items
 
 READS: dict[int, Act] = {
     Verb.GET: ModelReads._get,
