@@ -85,6 +85,10 @@ class Child:
         self.restarts = 0  # how many lives of this process were before this one
         self._reporter = reporter
 
+    def count_progress(self) -> None:
+        """Say that another piece of work was done."""
+        self.progress += 1
+
     def phase(self, phase: str, detail: str = "") -> None:
         """Say, at once, what the process is doing from now on."""
         self.detail = detail

@@ -9,13 +9,12 @@ import time
 from contextlib import ExitStack
 from typing import cast
 
+from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
 from lithair.actors.references import References
-from lithair.core.frame import records_in
 from lithair.core.model_state import ModelState
-from lithair.core.replay import Replay
 from lithair.declaration import ModelDeclaration
 from lithair.errors import DamagedLog, LithairError, LockedByOther
 from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, REPLAYING, SERVING, Child
@@ -36,7 +35,7 @@ def serve(child: Child, files: Files) -> None:
     """The same over any disk."""
     (model,) = (m for m in child.declaration.models if m.name == child.name)
     settings = child.declaration.settings
-    state = ModelState(model.handler, settings.max_take)
+    state = ModelState(model.handler, settings.max_take, model.retention)
     state.migrations = model.migrations
     event_log = _open(child, model, state, files)
     writer = LogWriter(event_log, settings.durability)
@@ -71,18 +70,11 @@ def _open(child: Child, model: ModelDeclaration, state: ModelState, files: Files
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
     durability = cast(Durability, child.declaration.settings.durability)  # checked by config
     options = LogOptions(durability=durability)
+    now_ms = time.time_ns() // 1_000_000
     try:
-        event_log = EventLog.open(
-            files, model.data_dir, stamp, options, time.time_ns() // 1_000_000
-        )
-        replay = Replay(state, event_log.last_seq)
+        event_log = EventLog.open(files, model.data_dir, stamp, options, now_ms)
         child.phase(REPLAYING)
-        for run in event_log.replay():
-            upgrade = replay.upgrade_for(run.fingerprint, run.description)
-            records = records_in(run.buffer, run.start, run.end)
-            replay.take(records, run.segment, run.base_offset, upgrade)
-            child.progress += 1
-        replay.finish()
+        load(event_log, state, now_ms, child.count_progress)
     except DamagedLog as error:
         child.fail(str(error), EXIT_DAMAGED)
     except LockedByOther as error:

@@ -5,6 +5,7 @@ the number of items. Entries are (seq, slot) packed into one number: one whose i
 since, or is gone, means nothing any more and is passed over.
 """
 
+import heapq
 from collections import deque
 from typing import Final
 
@@ -63,6 +64,29 @@ class EvictionQueue:
             )
             return slot if is_over else None
         return None
+
+    def wanted(self, now_ms: int) -> list[Slot]:
+        """Give the evicted items that have room to be whole, after opening: the newest ones."""
+        projection, bounds = self._projection, self._retention
+        times, seqs = projection.times, projection.seqs
+        warm = [
+            Slot(slot)
+            for slot, cell in enumerate(projection.cells)
+            if cell is not None and not is_hot(cell) and not self.is_too_old(times[slot], now_ms)
+        ]
+        if bounds.count is not None:
+            room = max(0, bounds.count - projection.hot_count)
+            warm = heapq.nlargest(room, warm, key=seqs.__getitem__)
+        if bounds.max_bytes is None:
+            return warm
+        left = bounds.max_bytes - projection.hot_bytes
+        chosen: list[Slot] = []
+        for slot in sorted(warm, key=seqs.__getitem__, reverse=True):
+            left -= projection.lengths[slot]  # a record is a little longer than its item
+            if left < 0:
+                break
+            chosen.append(slot)
+        return chosen
 
     def is_too_old(self, time_ms: int, now_ms: int) -> bool:
         """Tell whether what was last written at `time_ms` is past its time."""

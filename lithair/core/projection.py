@@ -76,9 +76,9 @@ class Projection:
         return slot
 
     def insert_warm(
-        self, keys: list[str], cells: Iterable[bytes], columns: Iterable["array[int]"]
-    ) -> Slot:
-        """Add many evicted items at the end, in the order of `COLUMNS`; gives the first slot."""
+        self, keys: list[str], cells: list[bytes], columns: Iterable["array[int]"]
+    ) -> None:
+        """Add many evicted items at the end; the columns are in the order of `COLUMNS`."""
         first, held = len(self.keys), len(self.slots)
         self.keys += keys
         self.cells += cells
@@ -86,8 +86,7 @@ class Projection:
             getattr(self, name).extend(column)
         self.slots.update(zip(keys, map(Slot, range(first, len(self.keys))), strict=True))
         assert len(self.slots) - held == len(keys), "a key came twice"
-        self.warm_bytes += sum(map(len, self.cells[first:]))  # type: ignore[arg-type]  # no None
-        return Slot(first)
+        self.warm_bytes += sum(map(len, cells))
 
     def update(self, slot: Slot, payload: bytes, seq: int, time_ms: int) -> None:
         """Take in an item's next state: it is hot from now on."""

@@ -27,6 +27,9 @@ KEYED: Final = struct.Struct("<16s16sH")
 _CRC: Final = struct.Struct("<I")
 _CRC_AND_LEN: Final = struct.Struct("<II")
 
+_FLAGS_AND_KEY: Final = struct.Struct("<BH")
+_FLAGS_AT: Final = 25  # of FIXED: behind crc len seq time_ms kind
+
 RECORD_BYTES_MIN: Final = FIXED.size
 RECORD_BYTES_MAX: Final = 1 << 29  # what a frame can hold at most
 NO_COMMAND: Final = bytes(16)
@@ -85,6 +88,14 @@ def record_length(buffer: bytes, offset: int) -> int:
     """Give the length that the record at `offset` claims; it is checked only by decoding it."""
     length: int = _CRC_AND_LEN.unpack_from(buffer, offset)[1]
     return length
+
+
+def payload_in(buffer: bytes, offset: int) -> bytes:
+    """Give the payload of the record at `offset`, which was checked."""
+    flags, key_len = _FLAGS_AND_KEY.unpack_from(buffer, offset + _FLAGS_AT)
+    keyed = KEYED.size if flags & KEYED_FLAG else 0
+    stop = offset + record_length(buffer, offset)
+    return buffer[offset + RECORD_BYTES_MIN + keyed + key_len : stop]
 
 
 def check_record(buffer: bytes, offset: int) -> int:

@@ -4,11 +4,10 @@ Law: the state after a replay equals the one that committing the same events gav
 built once at the end: what came and went costs them nothing.
 """
 
-from array import array
 from collections.abc import Iterable
 from typing import Final
 
-from lithair.core.event import ERASED, EventKind, Position, Slot
+from lithair.core.event import ERASED, EventKind, Position
 from lithair.core.idempotency import COMMANDS_MAX, Keyed
 from lithair.core.kept import NOTHING_KEPT
 from lithair.core.model_state import ModelState
@@ -43,18 +42,17 @@ class Replay:
                 state.upgrades[fingerprint] = upgrade
         return self._upgrades[fingerprint]
 
-    def take_items(self, block: ItemBlock, parity: int) -> Slot:
-        """Take in items of a snapshot, all evicted; gives the first one's slot."""
-        rows = len(block.keys)
-        return self._state.tables.projection.insert_warm(
+    def take_items(self, block: ItemBlock) -> None:
+        """Take in items of a snapshot, all evicted."""
+        self._state.tables.projection.insert_warm(
             block.keys,
-            block.cells or [NOTHING_KEPT] * rows,
+            block.cells or [NOTHING_KEPT] * len(block.keys),
             (
                 block.seqs,
                 block.times,
                 block.segments,
                 block.offsets,
-                array("Q", (parity | place for place in block.places)) if parity else block.places,
+                block.places,
                 block.lengths,
             ),
         )
@@ -144,8 +142,8 @@ class Replay:
         state = self._state
         if state.tables.projection.wants_rebuild:
             state.tables.projection.rebuild()
-            if state.tables.eviction is not None:
-                state.tables.eviction.refill()
+        if state.tables.eviction is not None:
+            state.tables.eviction.refill()
         try:
             state.tables.fill_indexes()
         except BrokenUnique as error:

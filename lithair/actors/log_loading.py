@@ -1,0 +1,98 @@
+"""Loading: what a log holds becomes a model's state, when its process starts.
+
+Law: no more is read than the state keeps in RAM. Of a snapshot the index alone is, and beside it
+the items that are to be hot; only where its index does not hold what this declaration keeps,
+its records are gone through once.
+"""
+
+from collections.abc import Callable, Iterator
+
+from lithair.core.event import Slot
+from lithair.core.frame import records_in
+from lithair.core.model_state import ModelState
+from lithair.core.record import payload_in
+from lithair.core.replay import Replay
+from lithair.core.upgrade import BadItem, Upgrade, not_migrated
+from lithair.storage.event_log import EventLog
+from lithair.storage.snapshot import Snapshot
+
+
+def load(event_log: EventLog, state: ModelState, now_ms: int, on_step: Callable[[], None]) -> None:
+    """Fill an empty state from a log that was opened; raises LithairError where that can't be.
+
+    `on_step` is called a few times a second at least: this may take minutes.
+    """
+    state.read_item = event_log.read_item
+    replay = Replay(state, event_log.last_seq)
+    if event_log.snapshot is not None:
+        _take_snapshot(event_log.snapshot, state, replay, on_step)
+    for run in event_log.replay():
+        upgrade = replay.upgrade_for(run.fingerprint, run.description)
+        records = records_in(run.buffer, run.start, run.end)
+        replay.take(records, run.segment, run.base_offset, upgrade)
+        on_step()
+    if event_log.snapshot is not None and state.tables.eviction is not None:
+        _warm_up(state, state.tables.eviction.wanted(now_ms), on_step)
+    replay.finish()
+
+
+def _take_snapshot(
+    snapshot: Snapshot, state: ModelState, replay: Replay, on_step: Callable[[], None]
+) -> None:
+    """Take in a snapshot: everything evicted at first, with what it keeps of each item."""
+    header, kept = snapshot.header, state.tables.kept
+    upgrade = replay.upgrade_for(header.fingerprint, header.description)
+    for items in snapshot.items():
+        replay.take_items(items)
+        on_step()
+    for graves in snapshot.graves():
+        replay.take_graves(graves)
+    for remembered in snapshot.remembered():
+        replay.take_remembered(remembered)
+    replay.begin_after(header.cut, header.time_ms)
+    projection = state.tables.projection
+    if state.tables.eviction is None:
+        take: Callable[[Slot, bytes], None] = projection.warm_up
+    elif upgrade is not None or header.kept != kept.wires:
+
+        def take(slot: Slot, payload: bytes) -> None:
+            projection.evict(slot, kept.cell(payload))
+
+    else:
+        return
+    for slot, payload in _records(snapshot, state, on_step):
+        take(slot, payload if upgrade is None else _present(upgrade, payload, state, slot))
+
+
+def _present(upgrade: Upgrade, payload: bytes, state: ModelState, slot: Slot) -> bytes:
+    projection = state.tables.projection
+    key = projection.keys[slot]
+    assert key is not None, f"slot {slot} is dead"
+    try:
+        return upgrade(payload, projection.times[slot], key)
+    except BadItem as error:
+        raise not_migrated(projection.seqs[slot], key, error) from error
+
+
+def _records(
+    snapshot: Snapshot, state: ModelState, on_step: Callable[[], None]
+) -> Iterator[tuple[Slot, bytes]]:
+    """Give the items of a snapshot that was just taken in, slot by slot, as they are stored."""
+    places = state.tables.projection.places
+    slot, slots = 0, len(places)
+    for begin, buffer in snapshot.records():
+        end = begin + len(buffer)
+        while slot < slots and places[slot] < end:
+            yield Slot(slot), payload_in(buffer, places[slot] - begin)
+            slot += 1
+        on_step()
+    assert slot == slots, f"{slots - slot} items of a snapshot have no record in it"
+
+
+def _warm_up(state: ModelState, wanted: list[Slot], on_step: Callable[[], None]) -> None:
+    """Hold these items whole, read in the order in which they lie."""
+    projection = state.tables.projection
+    for number, slot in enumerate(sorted(wanted, key=projection.where)):
+        projection.warm_up(slot, state.payload(slot))
+        if number % 1024 == 0:
+            on_step()
