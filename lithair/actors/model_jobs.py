@@ -12,7 +12,6 @@ from typing import Protocol
 import msgspec
 
 from lithair.core import reads
-from lithair.core.event import Event, Position
 from lithair.core.model_state import ModelState
 from lithair.core.page import Page
 from lithair.core.problem import Refusal, problem_of
@@ -26,7 +25,6 @@ log = logging.getLogger(__name__)
 FAILED_HERE = "The server failed at this request; its log says more"
 RUNNING_MAX = 2  # each holds what it has found so far; more at a time would only slow each other
 WAITING_MAX = 4096  # some seconds of work; past it callers had better come back
-HISTORY_STEP = 32  # records read in a step, about 10 µs each when the page cache has them
 
 
 class Work(Protocol):
@@ -64,43 +62,6 @@ class ListWork:
 
     def close(self) -> None:
         self._scan.close()
-
-
-class HistoryWork:
-    """An item's events, walked backwards in the log from its last record."""
-
-    def __init__(
-        self, state: ModelState, read: Callable[[Position], Event], key: str, access: str
-    ) -> None:
-        self._state = state
-        self._view = state.views[access]
-        self._read = read
-        self._key = key
-        self._next = state.last_position(key)
-        self._events: list[Event] = []
-
-    def step(self) -> Read | None:
-        for _ in range(HISTORY_STEP):
-            if self._next is None:
-                return self._answer()
-            event = self._read(self._next)
-            if event.key != self._key:  # two ids with one hash: see `Graves`
-                self._next = None
-                continue
-            self._events.append(self._state.present(event))
-            self._next = event.prev
-        return None
-
-    def _answer(self) -> Read:
-        if not self._events:
-            raise Refusal(404, f"There is no item {self._key!r}")
-        self._events.reverse()
-        befores = [None, *self._events[:-1]]
-        entries = map(self._view.history_entry, self._events, befores)
-        return Read(200, b"[%b]" % b",".join(entries))
-
-    def close(self) -> None:
-        pass
 
 
 class Job(msgspec.Struct):

@@ -10,8 +10,9 @@ from typing import TypeVar
 import msgspec
 import uuid_utils
 
+from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of
 from lithair.actors.model_figures import FiguresSource
-from lithair.actors.model_jobs import HistoryWork, Job, Jobs, ListWork
+from lithair.actors.model_jobs import Job, Jobs, ListWork
 from lithair.core import reads
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
@@ -57,13 +58,18 @@ class ModelReads:
             self._figures.counting.reads += 1
         return act(self, peer, request)
 
-    def _get(self, peer: bytes, request: ReadRequest) -> Read:
+    def _get(self, peer: bytes, request: ReadRequest) -> Read | None:
         argument = request.argument
         if isinstance(argument, str):
             return reads.get(self._state, argument, request.access)
         key, pairs = convert(argument, tuple[str, list[tuple[str, str]]])
-        query = _present(self._state.views[request.access].queries.read_item(pairs))
-        return reads.get(self._state, key, request.access, query.fields)
+        query = self._state.views[request.access].queries.read_item(pairs)
+        if query.as_of is None:
+            return reads.get(self._state, key, request.access, query.fields)
+        check_as_of(query.as_of, self._state, self._log)
+        work = PastItemWork(self._state, self._log, key, query, request.access)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+        return None
 
     def _list(self, peer: bytes, request: ReadRequest) -> None:
         query = self._query(request, for_count=False)
@@ -80,7 +86,7 @@ class ModelReads:
 
     def _history(self, peer: bytes, request: ReadRequest) -> None:
         key = _text(request.argument)
-        work = HistoryWork(self._state, self._log.read, key, request.access)
+        work = HistoryWork(self._state, self._log, key, request.access)
         self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
 
     def _random(self, peer: bytes, request: ReadRequest) -> Read:

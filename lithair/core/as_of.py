@@ -14,6 +14,7 @@ import msgspec
 
 SEQ_DIGITS_MAX: Final = 20  # more than any log will ever count to
 UNBOUND: Final = (1 << 63) - 1
+BEGINNING: Final = (0, -UNBOUND)  # seq and time (ms) of a point that every other one includes
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

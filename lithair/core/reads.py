@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from lithair.core.event import Slot
+from lithair.core.kept import is_hot
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
 from lithair.core.scan import Found
+from lithair.core.view import View
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,8 +35,20 @@ def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None 
     if slot is None:
         raise Refusal(404, f"There is no item {key!r}")
     view = state.views[access]
-    show = view.show if fields is None else view.shape(fields).apply
-    return Read(200, show(state.payload(slot)), projection.seqs[slot], key)
+    if fields is None:
+        body = view.show(state.payload(slot))
+    else:
+        body = _fields_of(state, slot, view, fields)
+    return Read(200, body, projection.seqs[slot], key)
+
+
+def _fields_of(state: ModelState, slot: Slot, view: View, fields: frozenset[str]) -> bytes:
+    """Give some fields of an item, without the disk where what is in RAM has them all."""
+    projection, kept = state.tables.projection, state.tables.kept
+    cell, key, wanted = projection.cell(slot), projection.keys[slot], fields - view.unreadable
+    if key is not None and not is_hot(cell) and kept.covers(wanted):
+        return kept.shape(wanted).apply(cell, key)
+    return view.shape(fields).apply(state.payload(slot))
 
 
 def count(found: Found) -> Read:

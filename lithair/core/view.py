@@ -76,7 +76,12 @@ class View:
         )
 
     def _changes(self, event: Event, before: Event | None) -> dict[str, dict[str, object]]:
-        """Give the old and new values of the audited fields that an event changed."""
+        """Give the old and new values of the audited fields that an event changed.
+
+        None when what was before is not known any more.
+        """
+        if before is None and event.kind != EventKind.CREATE:
+            return {}
         wires = [f.wire for f in self.schema.fields if f.audited and f.wire not in self.unreadable]
         if not wires:
             return {}

@@ -17,10 +17,11 @@ CPython makes whole, and nothing published is changed or removed while the log i
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
+from lithair.core.as_of import BEGINNING
 from lithair.core.event import Event, Position
 from lithair.errors import LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
@@ -28,6 +29,9 @@ from lithair.storage.files import Files, Lock, is_no_room
 from lithair.storage.lock import hold_directory
 from lithair.storage.log_files import LogFiles
 from lithair.storage.opening import Opening, ReplayedFrames
+
+if TYPE_CHECKING:
+    from lithair.storage.snapshot import Snapshot
 
 SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and the longest frame must fit behind it
 
@@ -87,6 +91,8 @@ class EventLog:
         self._opening = opening
         self._table = opening.table
         self._active: ActiveSegment | None = None  # None until the log is ready
+        self.snapshot: Snapshot | None = None
+        self.cut = 0  # the last event that the snapshot includes
         self._failure = ""  # why nothing can be written any more
 
     @classmethod
@@ -118,6 +124,11 @@ class EventLog:
     def size_bytes(self) -> int:
         """The bytes of all segments on disk, or carried to be there."""
         return self._table.size_bytes()
+
+    @property
+    def oldest(self) -> tuple[int, int]:
+        """The oldest point whose state can still be told: a seq, and its time in ms."""
+        return (self.cut, self.snapshot.header.time_ms) if self.snapshot else BEGINNING
 
     def replay(self) -> Iterator[ReplayedFrames]:
         """Yield all frames in order, checked, then make the log ready to be appended to.
@@ -250,6 +261,11 @@ class EventLog:
         Raises DamagedLog.
         """
         return self._table.read(position, length)
+
+    def read_item(self, position: Position, place: int, length: int) -> Event:
+        """Read an item's last record: at `place` in a snapshot, or at home."""
+        assert place == 0, "there are no snapshots yet"
+        return self.read(position, length)
 
     def events_since(self, seq: int, max_events: int, max_bytes: int) -> list[Event]:
         """Give the events after `seq` in order, each checked; one at least when there is one.

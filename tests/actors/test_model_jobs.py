@@ -6,14 +6,12 @@ import pytest
 from lithair.actors.model_jobs import (
     RUNNING_MAX,
     WAITING_MAX,
-    HistoryWork,
     Job,
     Jobs,
     ListWork,
     Work,
 )
-from lithair.core.command import PUBLIC, TRUSTED, Action
-from lithair.core.event import Position
+from lithair.core.command import TRUSTED, Action
 from lithair.core.problem import Refusal
 from lithair.core.reads import Read
 from tests.core.films import LIST_BYTES_MAX, Bench, decoded
@@ -79,42 +77,6 @@ def test_a_read_that_is_late_or_cancelled_is_closed() -> None:
     assert desk.finish(now_ms=101) == [1]
     assert desk.answers[0][1].status == 504
     assert (late.is_closed, cancelled.is_closed) == (True, True)
-
-
-def history(bench: Bench, key: str, access: str = PUBLIC) -> list[dict[str, object]]:
-    """Run a history over the events that a bench holds, placed at (1, seq)."""
-    work = HistoryWork(bench.state, lambda place: bench.events[place.offset - 1], key, access)
-    while (read := work.step()) is None:
-        pass
-    return msgspec.json.decode(read.body, type=list[dict[str, object]])
-
-
-def test_a_history_tells_all_of_an_item_even_over_its_deletion() -> None:
-    bench = Bench()
-    bench.do(Action.CREATE, body='{"id": "a", "stock": 1}')
-    bench.do(Action.CREATE, body='{"id": "b"}')
-    bench.do(Action.PATCH, "a", '{"stock": 5, "secret": "x", "year": 3}')
-    bench.do(Action.DELETE, "a")
-    assert [e["operation"] for e in history(bench, "a")] == ["create", "update", "delete"]
-    bench.do(Action.CREATE, body='{"id": "a"}')
-    entries = history(bench, "a")
-    assert [e["seq"] for e in entries] == [1, 3, 4, 5]
-    assert entries[1]["timestamp"] == "2023-11-14T22:13:20.000Z"
-    assert entries[1]["changes"] == {"stock": {"old": 1, "new": 5}}
-    assert entries[2]["changes"] == {"stock": {"old": 5, "new": None}}
-    assert "secret" not in str(entries)
-    assert "secret" in str(history(bench, "a", TRUSTED))
-
-
-def test_a_history_of_nothing_is_not_found_even_when_hashes_meet() -> None:
-    bench = Bench()
-    bench.do(Action.CREATE, body='{"id": "a"}')
-    bench.do(Action.DELETE, "a")
-    bench.state.graves.dig("b", Position(1, 2))
-    for key in ("b", "c"):
-        with pytest.raises(Refusal) as refused:
-            history(bench, key)
-        assert refused.value.status == 404
 
 
 def test_a_page_ends_early_when_it_grows_too_large() -> None:
