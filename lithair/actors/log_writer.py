@@ -1,7 +1,8 @@
 """The log writer: the one thread of a model process that appends and syncs.
 
 Law: at most one batch is in its hands; the loop never waits for the disk, it is woken through a
-file descriptor when the batch is on it (or is not). Reads go on meanwhile.
+file descriptor when the batch is on it (or is not). Reads go on meanwhile. Whatever else changes
+the log is done here too, between batches.
 """
 
 import os
@@ -24,7 +25,8 @@ class LogWriter:
     def __init__(self, event_log: EventLog, durability: str) -> None:
         self._log = event_log
         self._sync_interval_s = SYNC_INTERVAL_S if durability == "interval" else None
-        self._batches: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[list[Event] | Callable[[], None] | None]
+        self._batches = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Appended | LithairError] = queue.SimpleQueue()
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
@@ -41,6 +43,13 @@ class LogWriter:
         assert not self.is_busy, "a batch is in flight already"
         self.is_busy = True
         self._batches.put(events)
+
+    def ask(self, act: Callable[[], None]) -> None:
+        """Have `act` done to the log between batches; it says itself what came of it.
+
+        A LithairError that it raises ends the process, as a failed sync does.
+        """
+        self._batches.put(act)
 
     def take(self) -> Appended | LithairError | None:
         """Give what became of the batch, or None while the disk works."""
@@ -61,12 +70,12 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             try:
-                events = self._batches.get(timeout=self._timeout_s())
+                asked = self._batches.get(timeout=self._timeout_s())
             except queue.Empty:
-                if not self._try(self._tend):
-                    return
-                continue
-            if events is None or not self._try(partial(self._append, events)):
+                asked = self._tend
+            if asked is None:
+                return
+            if not self._try(asked if callable(asked) else partial(self._append, asked)):
                 return
 
     def _timeout_s(self) -> float | None:

@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "Run an application: app.py, or module:app.",
     "status": "Show the processes of a running server.",
     "restart": "Restart one process of a running server.",
+    "compact": "Merge a model's log into a snapshot, while the server goes on.",
     "verify": "Check a model's directory, running or not.",
 }
 

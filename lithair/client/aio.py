@@ -8,7 +8,7 @@ import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Generic, NoReturn, TypeVar, overload
 
-from lithair.client.answers import HistoryEntry, Page, Stats
+from lithair.client.answers import Compacted, HistoryEntry, Page, Stats
 from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
 from lithair.client.connection import TIMEOUT_S, Connection, RunDir
 from lithair.client.filters import AsOf, Fields, Filters
@@ -134,6 +134,13 @@ class AsyncHandle(Generic[T]):
     async def stats(self) -> Stats:
         """Return the model's figures."""
         return await self._do(self._calls.stats())
+
+    async def compact(self, keep_history: bool = False) -> Compacted:
+        """Merge the model's log into a snapshot, and return when that is done.
+
+        It takes seconds a gigabyte: give the connection a time-out that is long enough.
+        """
+        return await self._do(self._calls.compact(keep_history))
 
     def subscribe(self, since: int | None = None, filters: Filters | None = None) -> NoReturn:
         """Follow the model's events; this version can't yet, and says so."""

@@ -68,3 +68,15 @@ class Stats(msgspec.Struct, frozen=True):
     compaction_running: bool = False
     damaged: int = 0
     process: ProcessFigures | None = None
+
+
+class Compacted(msgspec.Struct, frozen=True):
+    """What a compaction did: all events up to `seq` are in the snapshot now.
+
+    The bytes are those of all of the log's files, the snapshot's included and an archive's not.
+    """
+
+    seq: int
+    bytes_before: int
+    bytes_after: int
+    took_ms: int

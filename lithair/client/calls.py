@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 import uuid_utils
 
-from lithair.client.answers import HistoryEntry, Page, Stats
+from lithair.client.answers import Compacted, HistoryEntry, Page, Stats
 from lithair.client.filters import (
     AsOf,
     Fields,
@@ -40,6 +40,7 @@ _decode_page = msgspec.json.Decoder(Page[PartialItem]).decode
 _decode_count = msgspec.json.Decoder(dict[str, int]).decode
 _decode_bool = msgspec.json.Decoder(bool).decode
 _decode_stats = msgspec.json.Decoder(Stats).decode
+_decode_compacted = msgspec.json.Decoder(Compacted).decode
 
 NO_SUBSCRIPTIONS = "subscribe: this version of Lithair has no subscriptions and no streams yet"
 
@@ -122,6 +123,10 @@ class Calls(Generic[T]):
 
     def stats(self) -> Call[Stats]:
         return Call(Verb.STATS, _decode_stats)
+
+    def compact(self, keep_history: bool) -> Call[Compacted]:
+        pairs = (("keep_history", "true"),) if keep_history else ()
+        return Call(Verb.COMPACT, _decode_compacted, pairs)
 
     def pairs(
         self,
