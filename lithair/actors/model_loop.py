@@ -17,7 +17,7 @@ from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import FAILED_HERE, Job, Jobs
 from lithair.actors.model_reads import Limits, ModelReads, unknown
 from lithair.actors.references import References
-from lithair.actors.upkeep import MAINTENANCE, Upkeep
+from lithair.actors.upkeep import MAINTENANCE, Keeper, Upkeep
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
@@ -254,6 +254,11 @@ class ModelLoop:
                 references.forget(answer.command)
 
     # Upkeep
+
+    def tend(self, keeper: Keeper) -> None:
+        """Give long work on the model's files its turns."""
+        self._waiter.watch(keeper.fileno())
+        self.upkeep.tend(keeper)
 
     def _keep_up(self, now_ms: int) -> None:
         """Evict and compact, a little at a time."""

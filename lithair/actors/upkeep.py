@@ -6,7 +6,7 @@ wakes the loop through a file descriptor. A request for such work is answered wh
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from lithair.actors.model_reads import unknown
 from lithair.core.model_state import ModelState
@@ -22,17 +22,32 @@ Work = Callable[[ReadRequest, Answer], None]  # raises LithairError to refuse
 MAINTENANCE: Final = frozenset((int(Verb.COMPACT), int(Verb.BACKUP), int(Verb.PURGE)))
 
 
+class Keeper(Protocol):
+    """Long work on a model's files: its descriptor is readable when `turn` has something to do."""
+
+    def fileno(self) -> int: ...
+
+    def turn(self, now_ms: int) -> bool:
+        """Do a little; tells whether there is more to do at once."""
+        ...
+
+
 class Upkeep:
     """Keeps one model's memory and files in order."""
 
     def __init__(self, state: ModelState) -> None:
         self._state = state
         self._works: dict[int, Work] = {}
+        self._keepers: list[Keeper] = []
         self._looked_ms = 0
 
     def serve(self, verb: Verb, work: Work) -> None:
         """Have `work` do what requests of this verb ask for."""
         self._works[verb] = work
+
+    def tend(self, keeper: Keeper) -> None:
+        """Give `keeper` its turns; the loop has to watch its descriptor."""
+        self._keepers.append(keeper)
 
     def take(self, request: ReadRequest, answer: Answer) -> None:
         """Begin what was asked for; raises LithairError."""
@@ -46,6 +61,12 @@ class Upkeep:
 
         `now_ms` is monotonic. Items become too old while nothing is written, too.
         """
+        is_busy = False
+        for keeper in self._keepers:
+            is_busy = keeper.turn(now_ms) or is_busy
+        return self._evict(now_ms, has_written) or is_busy
+
+    def _evict(self, now_ms: int, has_written: bool) -> bool:
         if self._state.tables.eviction is None:
             return False
         if not has_written and now_ms - self._looked_ms < AGES_MS:
