@@ -11,6 +11,7 @@ from lithair.actors.plan import Plan
 from lithair.core.supervised import MODEL
 from lithair.core.supervision import Supervision
 from lithair.phase import FAILED
+from lithair.storage.run_dir import read_admin_token
 
 MODELS_SHOWN_MAX: Final = 20  # more would scroll the rest away; /info lists all
 
@@ -35,6 +36,9 @@ class Announcement:
         lines += [
             f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings
         ]
+        token = read_admin_token(self._plan.run_dir) if self._plan.makes_admin_token else None
+        if token is not None and sys.stdout.isatty():  # never into a file or a service's log
+            lines.append(f"  Admin token: {token}")
         lines.append("Stop it with Ctrl-C.")
         try:
             sys.stdout.write("\n".join(lines) + "\n")

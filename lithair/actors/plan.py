@@ -19,13 +19,17 @@ WORKER_ENTRY: Final = "lithair.actors.worker_process"
 
 
 class ProcessPlan(msgspec.Struct, frozen=True):
-    """One process: `entry` is the module whose `run(child)` it calls; `path` a model's URL path."""
+    """One process: `entry` is the module whose `run(child)` it calls.
+
+    `path` is a model's URL path, `directory` where its log is.
+    """
 
     kind: str
     name: str
     entry: str
     alias: str = ""
     path: str = ""
+    directory: str = ""
 
 
 class SettingShown(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 0
     has_tls: bool = False
+    makes_admin_token: bool = False  # none was given
     restart_deaths: int = 5
     restart_window_ms: int = 30_000
     log_level: str = "info"
@@ -58,7 +63,14 @@ def plan_of(declaration: Declaration) -> Plan:
     """Say what has to run for a declaration."""
     settings = declaration.settings
     models = [
-        ProcessPlan(MODEL, model.name, MODEL_ENTRY, alias=model.class_name, path=model.path)
+        ProcessPlan(
+            MODEL,
+            model.name,
+            MODEL_ENTRY,
+            alias=model.class_name,
+            path=model.path,
+            directory=model.data_dir,
+        )
         for model in declaration.models
     ]
     gateways = [
@@ -72,6 +84,7 @@ def plan_of(declaration: Declaration) -> Plan:
         host=settings.host,
         port=settings.port,
         has_tls=settings.tls_cert is not None,
+        makes_admin_token=settings.admin_token is None,
         restart_deaths=settings.restart_limit.count,
         restart_window_ms=max(1, int(settings.restart_limit.window_s * 1000)),
         log_level=settings.log_level,

@@ -108,7 +108,10 @@ class Supervisor:
         """Take what the server needs, in the order in which refusals are most useful."""
         plan = self._plan
         stack.callback(self._selector.close)
-        stack.callback(RunDir.open(plan.run_dir).close)
+        run_dir = RunDir.open(plan.run_dir)
+        stack.callback(run_dir.close)
+        if plan.makes_admin_token:
+            run_dir.make_admin_token()
         gateways = len(plan.of_kind(GATEWAY))
         self._listening = ListeningSockets(plan.host, plan.port, gateways)
         stack.callback(self._listening.close)

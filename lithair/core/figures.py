@@ -59,7 +59,7 @@ class ModelFigures(msgspec.Struct, frozen=True):
     approx_ram_bytes: int
     raftlog_size_bytes: int
     events_since_last_compaction: int
-    last_compaction_at: str | None
+    last_compaction_at: str | None  # RFC 3339
     seq: int
     compactions: int
     compaction_running: bool

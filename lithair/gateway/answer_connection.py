@@ -17,9 +17,12 @@ from lithair.gateway.contract import Connection
 class AnswerConnection(Connection):
     """Passes an answer on to the transport's connection."""
 
-    def __init__(self, connection: Connection, fields: Fields) -> None:
+    def __init__(
+        self, connection: Connection, fields: Fields, on_begin: Callable[[int], None]
+    ) -> None:
         self._connection = connection
         self._fields = fields
+        self._on_begin = on_begin  # called with the status
         self._is_detached = False
         self.is_begun = False
 
@@ -46,6 +49,8 @@ class AnswerConnection(Connection):
         """Write the head, and the first bytes of the body."""
         if self._is_detached:
             return _done()
+        if not self.is_begun and isinstance(start_line, ResponseStartLine):
+            self._on_begin(start_line.code)
         self.is_begun = True
         if headers.get("Server", "").startswith("TornadoServer"):
             del headers["Server"]

@@ -1,7 +1,8 @@
 """Everything that is no model's: one tornado.web.Application.
 
-Owns the order in which the other paths are looked at: built-in pages and paths without regular
-expressions, then those with, then static files. Law: whatever matches nothing is a 404 problem.
+Owns the order in which the other paths are looked at: administration, then built-in pages and paths
+without regular expressions, then those with, then static files. Law: whatever matches nothing is a
+404 problem.
 """
 
 import logging
@@ -16,10 +17,13 @@ from tornado.web import Application, RequestHandler
 from lithair.declaration import Declaration
 from lithair.declaration.paths import path_problem
 from lithair.declaration.route_checks import REGEX_CHARACTERS
+from lithair.gateway.admin import Admin, AdminHandler
 from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.figures import METRICS_PATH, Figures, MetricsHandler
 from lithair.gateway.operations import Operations, built_in_places
 from lithair.gateway.problem_handler import (
     NOTHING_HERE,
+    EveryMethod,
     ProblemHandler,
     methods_of,
     with_problems,
@@ -50,15 +54,6 @@ class Expression(msgspec.Struct, frozen=True):
 
     matcher: PathMatches
     target: Target
-
-
-class EveryMethod(tuple[str, ...]):
-    """For SUPPORTED_METHODS: every method there is; Tornado only looks whether one is in it."""
-
-    __slots__ = ()
-
-    def __contains__(self, method: object) -> bool:
-        return True
 
 
 class NotFoundHandler(ProblemHandler):
@@ -98,6 +93,7 @@ class SiteApplication(Application):
         places: list[Place[Target]],
         expressions: list[Expression],
         statics: list[StaticSite],
+        admin: Admin,
         cross_origin: CrossOrigin,
     ) -> None:
         super().__init__(
@@ -108,6 +104,7 @@ class SiteApplication(Application):
             serve_traceback=False,
             autoreload=False,
         )
+        self._admin = admin
         self._table = RouteTable(places)
         self._expressions = expressions
         # The longest prefix is the most special one.
@@ -115,6 +112,8 @@ class SiteApplication(Application):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> "_HandlerDelegate":
         """Find the handler of a request; called by Tornado, once per request."""
+        if self._admin.owns(request.path):
+            return self.get_handler_delegate(request, AdminHandler, {"admin": self._admin})
         method = request.method or ""
         found = self._table.find(method, request.path)
         if isinstance(found, Found):
@@ -143,18 +142,33 @@ class SiteApplication(Application):
         )
 
 
+class BuiltIn(msgspec.Struct, frozen=True):
+    """What the server itself has to tell and to do."""
+
+    operations: Operations
+    figures: Figures
+    metrics_token: str | None
+    admin: Admin
+
+    def places(self) -> list[Place[Target]]:
+        """Place the pages; what is below /_admin has its own door."""
+        told = {"figures": self.figures, "token": self.metrics_token}
+        places = [Place(METRICS_PATH, methods_of(MetricsHandler), Target(MetricsHandler, told))]
+        for path, handler in built_in_places():
+            target = Target(handler, {"operations": self.operations})
+            places.append(Place(path, methods_of(handler), target))
+        return places
+
+
 def make_application(
     declaration: Declaration,
-    operations: Operations,
+    built_in: BuiltIn,
     cross_origin: CrossOrigin,
     model: Callable[[Any], Any],  # Any: a handle of whichever model is asked for
     statics: list[StaticSite],
 ) -> SiteApplication:
     """Gather what a declaration asks for beside its models."""
-    places = [
-        Place(path, methods_of(handler), Target(handler, {"operations": operations}))
-        for path, handler in built_in_places()
-    ]
+    places = built_in.places()
     for route in declaration.routes:
         methods = {route.method, "HEAD"} if route.method == "GET" else {route.method}
         arguments = {
@@ -171,7 +185,7 @@ def make_application(
             places.append(Place(tornado.path, EVERY_METHOD, target))
         else:
             expressions.append(Expression(PathMatches(tornado.path), target))
-    return SiteApplication(places, expressions, statics, cross_origin)
+    return SiteApplication(places, expressions, statics, built_in.admin, cross_origin)
 
 
 def _is_literal(path: str) -> bool:

@@ -17,6 +17,7 @@ model is cancelled.
 import asyncio
 import enum
 import logging
+import time
 from collections.abc import Awaitable
 from typing import Final
 
@@ -36,6 +37,7 @@ from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.limits import BodyLimits, check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
+from lithair.gateway.request_figures import RequestFigures
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
@@ -64,7 +66,15 @@ class Stage(enum.Enum):
 class Site:
     """Everything a request is looked up in; made once, when the gateway starts."""
 
-    __slots__ = ("application", "cross_origin", "held_bytes", "is_logging", "limits", "models")
+    __slots__ = (
+        "application",
+        "cross_origin",
+        "figures",
+        "held_bytes",
+        "is_logging",
+        "limits",
+        "models",
+    )
 
     def __init__(
         self,
@@ -77,6 +87,7 @@ class Site:
         self.application = application
         self.cross_origin = cross_origin
         self.limits = limits
+        self.figures = RequestFigures()
         self.held_bytes = 0  # of bodies that are being received, all together
         self.is_logging = _log.isEnabledFor(logging.DEBUG)
 
@@ -89,6 +100,7 @@ class Exchange(RequestDelegate):
     """A request on its way to its answer."""
 
     __slots__ = (
+        "_begun_s",
         "_body",
         "_connection",
         "_headers",
@@ -128,6 +140,7 @@ class Exchange(RequestDelegate):
         self._held = 0
         self._request_id = 0
         self._linger: asyncio.TimerHandle | None = None
+        self._begun_s = 0.0  # when its whole head was there
 
     # The transport's side: HTTPMessageDelegate.
 
@@ -136,6 +149,7 @@ class Exchange(RequestDelegate):
     ) -> Awaitable[None] | None:
         """Decide from the head alone where the request goes, or what refuses it."""
         assert isinstance(start_line, RequestStartLine)
+        self._begun_s = time.monotonic()
         self._method = start_line.method
         self._headers = headers
         try:
@@ -160,6 +174,7 @@ class Exchange(RequestDelegate):
 
     def refuse_head(self, start_line: RequestStartLine, headers: HTTPHeaders, why: Problem) -> None:
         """Take a head that the transport itself refuses, in place of `headers_received`."""
+        self._begun_s = time.monotonic()
         self._method = start_line.method
         self._headers = headers
         self._refuse(why.prepared())
@@ -314,7 +329,7 @@ class Exchange(RequestDelegate):
     ) -> Awaitable[None] | None:
         decode_query(query)
         fields = self._site.cross_origin.fields(self._headers.get("Origin"))
-        self._outer = AnswerConnection(self._connection, fields)
+        self._outer = AnswerConnection(self._connection, fields, self._count)
         self._inner = self._site.application.start_request(self._server_conn, self._outer)
         self.stage = Stage.DELEGATED
         target = f"{raw_path}?{query}" if query else raw_path
@@ -341,12 +356,17 @@ class Exchange(RequestDelegate):
 
     def _send(self, status: int, headers: HTTPHeaders, body: bytes) -> None:
         site = self._site
+        self._count(status)
         if not site.cross_origin.is_off:
             for name, value in site.cross_origin.fields(self._headers.get("Origin")):
                 headers.add(name, value)
         if site.is_logging:
             _log.debug("%s %s %d", self._method, self._path or "-", status)
         send(self._connection, status, headers, body, self._method == "HEAD")
+
+    def _count(self, status: int) -> None:
+        now_s = time.monotonic()
+        self._site.figures.answered(self._method, status, now_s - (self._begun_s or now_s))
 
     def _finish(self) -> None:
         if self.stage is Stage.ANSWERED:

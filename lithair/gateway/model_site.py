@@ -4,12 +4,14 @@ Law: a question is answered exactly once, by the process or by the link in its p
 model is known to have failed, nothing is asked at all.
 """
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
+from lithair.core.problem import problem_body
 from lithair.gateway.answers import (
     RETRY_AFTER_FAILED_S,
     RETRY_AFTER_S,
@@ -23,7 +25,7 @@ from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.pending import Asked
 from lithair.transport.sockets import monotonic_ms
 from lithair.wire.messages import Reply, Write
-from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, Verb
+from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, TRUSTED, Verb
 
 UNKNOWN_SEQ: Final = -1
 
@@ -94,6 +96,29 @@ class ModelSite:
         )
         return self._link.ask_write(verb, deadline_ms, PUBLIC, write, on_reply)
 
+    async def tell(self, verb: Verb, argument: Asked = None, timeout_s: float = 0.0) -> Reply:
+        """Ask in the server's own name, and wait; a refusal is an answer, too.
+
+        The time-out is that of every request, unless another is given.
+        """
+        if self.phase == FAILED:
+            return Reply(0, 503, problem_body(503, self._failure()))
+        told: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def on_reply(reply: Reply) -> None:
+            if not told.done():
+                told.set_result(reply)
+
+        wait_ms = int(timeout_s * 1000) or self._timeout_ms
+        request_id = self._link.ask_read(
+            verb, monotonic_ms() + wait_ms, TRUSTED, argument, on_reply
+        )
+        try:
+            return await told
+        finally:
+            if not told.done() or told.cancelled():
+                self.cancel(request_id)
+
     def cancel(self, request_id: int) -> None:
         """Nobody waits for the answer any more."""
         self._link.cancel(request_id)
@@ -103,7 +128,7 @@ class ModelSite:
 
 
 def _argument(question: Question) -> Asked:
-    """Give what a read asks about; one item is asked for by its id alone, where that says it all."""
+    """Give what a read asks about; one item is asked for by its id alone, where that is all."""
     if not question.key:
         return None if question.action.verb is Verb.RANDOM else question.pairs
     return (question.key, question.pairs) if question.pairs else question.key

@@ -13,7 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from lithair.core.problem import problem_body, title_of
 from lithair.errors import FieldError, LithairError
-from lithair.gateway.answers import PROBLEM_JSON, RETRY_AFTER_S
+from lithair.gateway.answers import PROBLEM_JSON, RETRY_AFTER_S, Prepared
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.model_routes import options_fields
 from lithair.gateway.routes import allow
@@ -52,6 +52,14 @@ def write_problem(
     end(handler, problem_body(status, sentence, errors))
 
 
+def write_prepared(handler: RequestHandler, prepared: Prepared) -> None:
+    """Answer with what was made ready elsewhere."""
+    handler.set_status(prepared.status, title_of(prepared.status))
+    for name, value in prepared.fields:
+        handler.set_header(name, value)
+    end(handler, prepared.body)
+
+
 def write_error_of(handler: RequestHandler, error: LithairError) -> None:
     """Answer with what was raised: as it says when it is about the request, else in our words.
 
@@ -82,6 +90,15 @@ def write_allowed(handler: RequestHandler, methods: frozenset[str]) -> None:
     for name, value in fields:
         handler.set_header(name, value)
     end(handler)
+
+
+class EveryMethod(tuple[str, ...]):
+    """For SUPPORTED_METHODS: every method there is; Tornado only looks whether one is in it."""
+
+    __slots__ = ()
+
+    def __contains__(self, method: object) -> bool:
+        return True
 
 
 class ProblemHandler(RequestHandler):

@@ -84,6 +84,7 @@ SERVER_ROUTES: Final[dict[str, tuple[str, ...]]] = {
     "/health": ("GET", "HEAD"),
     "/ready": ("GET", "HEAD"),
     "/info": ("GET", "HEAD"),
+    "/metrics": ("GET", "HEAD"),
 }
 
 # Every status an answer of ours can have, and the short reason that the docs give for it.
@@ -93,6 +94,7 @@ STATUSES: Final[dict[int, str]] = {
     204: "done, nothing to say",
     304: "unchanged since the ETag in If-None-Match",
     400: "malformed request, JSON or query",
+    401: "the admin token, or that of /metrics, is needed; WWW-Authenticate says so",
     404: "no such path or item",
     405: "the path has no such method; Allow lists those it has",
     408: "the request came too slowly",

@@ -11,9 +11,12 @@ import socket
 import ssl
 from typing import Final
 
-from lithair.gateway.application import make_application
+from lithair.gateway.admin import Admin, AdminModels
+from lithair.gateway.admin_routes import ROUTES
+from lithair.gateway.application import BuiltIn, make_application
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.exchange import Site
+from lithair.gateway.figures import Figures
 from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
 from lithair.gateway.links import Links
 from lithair.gateway.operations import Operations
@@ -21,6 +24,7 @@ from lithair.gateway.static_files import StaticSite, read_site
 from lithair.gateway.tls import server_context
 from lithair.gateway.tornado_transport import TornadoTransport
 from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
+from lithair.storage.run_dir import read_admin_token
 
 DRAIN_S: Final = 10.0  # the supervisor kills soon after
 DRAIN_LOOK_S: Final = 0.02
@@ -51,15 +55,16 @@ async def serve(child: Child, patience: Patience) -> None:
     statics = _static_sites(child)
     links = Links(loop, child.declaration, child.run_dir)
     cross_origin = CrossOrigin(settings.cors_origins)
-    operations = Operations({m.name: m.path for m in child.declaration.models}, links.phase)
+    built_in = _built_in(child, links)
     site = Site(
         links.models,
-        make_application(child.declaration, operations, cross_origin, links.handle, statics),
+        make_application(child.declaration, built_in, cross_origin, links.handle, statics),
         cross_origin,
         BodyLimits(settings.body_bytes_single, settings.body_bytes_bulk),
     )
     transport = TornadoTransport(loop, site, connections_max(), tls, patience)
     transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
+    child.figures = lambda: site.figures.told(transport.connections)
     stopping = asyncio.Event()
     loop.add_reader(child.stop_fd, stopping.set)
     child.phase(SERVING)
@@ -71,6 +76,19 @@ async def serve(child: Child, patience: Patience) -> None:
     finally:
         transport.close()
         await links.close()
+
+
+def _built_in(child: Child, links: Links) -> BuiltIn:
+    models, settings = child.declaration.models, child.declaration.settings
+    sites = links.models.values()
+    admin_models = AdminModels(sites, {model.name: model.class_name for model in models})
+    token = settings.admin_token or read_admin_token(child.run_dir)
+    return BuiltIn(
+        Operations({model.name: model.path for model in models}, links.phase),
+        Figures(sites, child.run_dir),
+        settings.metrics_token,
+        Admin(ROUTES, admin_models, token),
+    )
 
 
 async def _sweep_until(

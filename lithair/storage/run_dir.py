@@ -4,10 +4,12 @@ Owns the directory's making, its lock and the removal of stale sockets. Law: mod
 refused; one server at a time; what was found there from a server that is gone is not trusted.
 
     run directory := "lock" (flock'ed, holds the pid) control-socket model-sockets
+                     "admin-token" (0600; while a server runs that was not given one)
 """
 
 import fcntl
 import os
+import secrets
 import stat
 import time
 from typing import Final
@@ -17,6 +19,9 @@ from lithair.errors import LithairError, LockedByOther
 LOCK_WAIT_S: Final = 1.0  # a server that was killed gives its lock back within milliseconds
 RETRY_S: Final = 0.05
 LOCK_NAME: Final = "lock"
+TOKEN_NAME: Final = "admin-token"
+TOKEN_BYTES: Final = 24  # of randomness
+TOKEN_LENGTH_MAX: Final = 4096
 
 
 class RunDir:
@@ -41,12 +46,41 @@ class RunDir:
                 " LT_RUN_DIR or --run-dir."
             ) from error
         _remove_sockets(path)
+        _remove_token(path)
         return cls(path, lock_fd)
 
+    def make_admin_token(self) -> None:
+        """Make a token that opens /_admin while this server runs, and keep it where we are.
+
+        LithairError when there is no room for it.
+        """
+        path = os.path.join(self.path, TOKEN_NAME)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, f"{secrets.token_urlsafe(TOKEN_BYTES)}\n".encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise LithairError(f"{path} can't be written: {error.strerror}") from error
+
     def close(self) -> None:
-        """Remove the sockets and give the lock back."""
+        """Remove the token and the sockets, and give the lock back."""
+        _remove_token(self.path)
         _remove_sockets(self.path)
         os.close(self._lock_fd)
+
+
+def read_admin_token(path: str) -> str | None:
+    """Read the token that the server of this run directory has made; None when there is none."""
+    try:
+        fd = os.open(os.path.join(path, TOKEN_NAME), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, TOKEN_LENGTH_MAX).decode("ascii", "replace").strip() or None
+    finally:
+        os.close(fd)
 
 
 def _make(path: str) -> None:
@@ -105,6 +139,13 @@ def _remove_sockets(path: str) -> None:
             os.unlink(socket_path)
         except FileNotFoundError:
             pass
+
+
+def _remove_token(path: str) -> None:
+    try:
+        os.unlink(os.path.join(path, TOKEN_NAME))
+    except FileNotFoundError:
+        pass
 
 
 def _mode(entry: "os.DirEntry[str]") -> int:

@@ -1,0 +1,172 @@
+"""Administration: the one door to everything below /_admin.
+
+Owns who gets through it and how what is behind it is found and answered. Law: nothing below the
+prefix is answered before the request has shown the admin token, not even that it is not there; only
+OPTIONS is, as everywhere, because a browser's preflight can't show one.
+
+    request -> OPTIONS: 204 | token: 401 | path: 404 | method: 405 | act: its answer
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+from tornado.httputil import HTTPHeaders
+
+from lithair.core.problem import Refusal
+from lithair.declaration.paths import BUILT_IN_PREFIX
+from lithair.gateway.answers import (
+    JSON,
+    PROBLEM_JSON,
+    RETRY_AFTER_S,
+    Fields,
+    Prepared,
+    Problem,
+)
+from lithair.gateway.model_routes import check_content_type, has_body
+from lithair.gateway.model_site import ModelSite
+from lithair.gateway.problem_handler import (
+    NOTHING_HERE,
+    EveryMethod,
+    ProblemHandler,
+    write_allowed,
+    write_prepared,
+    write_problem,
+)
+from lithair.gateway.route_table import Found, NoMethod, Place, RouteTable
+from lithair.gateway.routes import allow
+from lithair.gateway.targets import TargetError, decode_segment
+from lithair.gateway.tokens import require_token
+from lithair.wire.messages import Reply
+
+_log = logging.getLogger("lithair.http")
+_NO_STORE: Final = ("Cache-Control", "no-store")
+
+
+class AdminRequest(NamedTuple):
+    """What an administrator asks: `segments` are the named ones of the path."""
+
+    segments: Mapping[str, str]
+    headers: HTTPHeaders
+    body: bytes
+    models: "AdminModels"
+
+    def json_body(self) -> object:
+        """Give the JSON of the body, None without one; raises `Problem` 415, `Refusal` 400."""
+        if not self.body:
+            return None
+        if has_body(self.headers):
+            check_content_type(self.headers, "POST")
+        try:
+            decoded: object = msgspec.json.decode(self.body)
+        except msgspec.DecodeError as error:
+            raise Refusal(400, f"The body is not JSON: {error}") from None
+        return decoded
+
+
+Act = Callable[[AdminRequest], Awaitable[Prepared]]  # raises LithairError or Problem to refuse
+AdminRoutes = Mapping[str, Mapping[str, Act]]  # a path with {names} -> a method -> what it does
+
+
+class AdminModels:
+    """The models of this site, under the names that administrators use."""
+
+    def __init__(self, models: Iterable[ModelSite], class_names: Mapping[str, str]) -> None:
+        self.all = list(models)
+        self._by_name = {class_names[model.name].lower(): model for model in self.all}
+        self._by_name |= {model.name: model for model in self.all}
+
+    def find(self, name: str) -> ModelSite:
+        """Find a model by its class name in lower case or its path's last segment.
+
+        Raises `Refusal` 404.
+        """
+        model = self._by_name.get(name)
+        if model is None:
+            raise Refusal(404, f"There is no model {name!r}")
+        return model
+
+
+class Admin:
+    """The routes below the prefix, and the token that opens them."""
+
+    def __init__(self, routes: AdminRoutes, models: AdminModels, token: str | None) -> None:
+        self.table = RouteTable(
+            Place(path, frozenset(with_head(acts)), dict(acts)) for path, acts in routes.items()
+        )
+        self.models = models
+        self.token = token
+
+    def owns(self, path: str) -> bool:
+        """Tell whether a raw path lies below the prefix, however it is written."""
+        first = path[1:].partition("/")[0]
+        try:
+            return "/" + decode_segment(first) == BUILT_IN_PREFIX
+        except TargetError:
+            return False
+
+
+def with_head(acts: Mapping[str, object]) -> set[str]:
+    """List the methods of a path; HEAD answers wherever GET does."""
+    return {*acts, "HEAD"} if "GET" in acts else {*acts}
+
+
+class AdminHandler(ProblemHandler):
+    """Answers everything below the prefix."""
+
+    SUPPORTED_METHODS = EveryMethod()
+
+    def initialize(self, admin: Admin) -> None:
+        """Take the routes."""
+        self._admin = admin
+
+    async def prepare(self) -> None:
+        """Answer, whatever the method."""
+        method = self.request.method or ""
+        try:
+            if method != "OPTIONS":
+                require_token(self.request.headers, self._admin.token)
+            found = self._admin.table.find(method, self.request.path)
+            if isinstance(found, Found):
+                await self._act(method, found)
+            elif found is None:
+                write_problem(self, 404, NOTHING_HERE)
+            elif method == "OPTIONS":
+                write_allowed(self, found.methods)
+            else:
+                self._refuse_method(found)
+        except Problem as problem:
+            write_prepared(self, problem.prepared())
+        except TargetError as error:
+            write_problem(self, 400, str(error))
+
+    async def _act(self, method: str, found: Found[dict[str, Act]]) -> None:
+        if method not in ("GET", "HEAD"):
+            _log.info("administration: %s %s", method, self.request.path)
+        act = found.handler["GET" if method == "HEAD" else method]
+        request = AdminRequest(
+            found.segments, self.request.headers, self.request.body, self._admin.models
+        )
+        write_prepared(self, await act(request))
+
+    def _refuse_method(self, found: NoMethod) -> None:
+        allowed = allow(dict.fromkeys(found.methods))
+        self.set_header("Allow", allowed)
+        sentence = f"{self.request.method} is not for this path, only {allowed}"
+        write_problem(self, 405, sentence)
+
+
+def answer(status: int, body: bytes) -> Prepared:
+    """Make an answer of JSON."""
+    return Prepared(status, (("Content-Type", JSON), _NO_STORE), body)
+
+
+def answer_of(reply: Reply) -> Prepared:
+    """Make an answer of what a model's process said: its JSON, or its refusal."""
+    if reply.status < 400:
+        return answer(reply.status, reply.body)
+    fields: Fields = (("Content-Type", PROBLEM_JSON), _NO_STORE)
+    if reply.status == 503:
+        fields = (*fields, ("Retry-After", str(RETRY_AFTER_S)))
+    return Prepared(reply.status, fields, reply.body)
