@@ -150,16 +150,10 @@ def _schema(call: str, handler: ModelHandler[Any], draft: Draft) -> Schema | Non
 
 def _retention(schema: Schema, environ: Mapping[str, str], draft: Draft) -> Retention:
     try:
-        retention = resolve_retention(schema.model, environ)
+        return resolve_retention(schema.model, environ)
     except Mistakes as error:
         draft.mistakes.extend(error.sentences)
         return Retention()
-    if retention != Retention():
-        draft.notices.append(
-            f"{schema.name}: retention is kept in mind and does nothing yet; every item stays"
-            " in RAM."
-        )
-    return retention
 
 
 def _migrations(call: str, schema: Schema, draft: Draft) -> tuple[MigrationDeclaration, ...]:
