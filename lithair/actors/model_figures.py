@@ -49,7 +49,7 @@ class FiguresSource:
             seq=self._state.seq,
             compactions=compaction.completed,
             compaction_running=compaction.is_running,
-            damaged=counting.damaged,
+            damaged=len(self._log.damaged),
             process=self._process(),
             counters=counting.counters(),
         )

@@ -11,16 +11,12 @@ with each life of the process and only grow.
     counters := {"events": {"create", "update", "delete"}, "reads", "writes", "commits": histogram}
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from lithair.core.event import EventKind
 from lithair.core.histogram import Counted, Histogram
-
-DAMAGED_MAX: Final = 100_000  # records that are remembered as damaged; past it none is added
-
-RecordPlace = tuple[int, int]  # whatever names a record: where it lies in which file
 
 
 class CompactionFigures(NamedTuple):
@@ -71,14 +67,13 @@ class ModelFigures(msgspec.Struct, frozen=True):
 class Counting:
     """Counts what a model process does; `reads` and `writes` are requests that were taken on."""
 
-    __slots__ = ("_damaged", "commits", "events", "reads", "writes")
+    __slots__ = ("commits", "events", "reads", "writes")
 
     def __init__(self) -> None:
         self.reads = 0
         self.writes = 0
         self.events = [0] * (max(EventKind) + 1)  # by kind
         self.commits = Histogram()
-        self._damaged: set[RecordPlace] = set()
 
     def committed(self, kinds: list[int], seconds: float) -> None:
         """Count a batch: what happened in it, and how long its way to the disk took."""
@@ -86,15 +81,6 @@ class Counting:
         for kind in kinds:
             events[kind] += 1
         self.commits.add(seconds)
-
-    def found_damaged(self, place: RecordPlace) -> None:
-        """Count a record that failed its check when it was read; the same one only once."""
-        if len(self._damaged) < DAMAGED_MAX:
-            self._damaged.add(place)
-
-    @property
-    def damaged(self) -> int:
-        return len(self._damaged)
 
     def counters(self) -> Counters:
         events = {kind.name.lower(): self.events[kind] for kind in EventKind}

@@ -23,7 +23,7 @@ import msgspec
 
 from lithair.core.as_of import BEGINNING
 from lithair.core.event import Event, Position
-from lithair.errors import LithairError, StorageFull, SyncFailed
+from lithair.errors import DamagedLog, LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import Files, Lock, is_no_room
 from lithair.storage.lock import hold_directory
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from lithair.storage.snapshot import Snapshot
 
 SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and the longest frame must fit behind it
+
+DAMAGED_MAX: Final = 100_000  # records that are remembered as damaged; past it none is added
 
 Durability = Literal["always", "interval", "os"]
 
@@ -84,6 +86,7 @@ class EventLog:
         self.directory = opening.table.directory
         self.last_seq = opening.last_seq
         self.synced_seq = opening.synced_seq
+        self.damaged: set[tuple[str, int]] = set()  # records that failed their check when read
         self.is_read_only = False  # the disk was full when the log was opened, and is still
         self._files = files
         self._lock = lock
@@ -260,7 +263,15 @@ class EventLog:
 
         Raises DamagedLog.
         """
-        return self._table.read(position, length)
+        try:
+            return self._table.read(position, length)
+        except DamagedLog as error:
+            self._note(error)
+            raise
+
+    def _note(self, error: DamagedLog) -> None:
+        if len(self.damaged) < DAMAGED_MAX:
+            self.damaged.add((error.path, error.offset))
 
     def read_item(self, position: Position, place: int, length: int) -> Event:
         """Read an item's last record: at `place` in a snapshot, or at home."""
