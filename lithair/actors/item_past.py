@@ -20,17 +20,24 @@ from lithair.errors import Dropped
 STEP_RECORDS: Final = 32  # records read in a step, about 10 us each when the page cache has them
 
 
+class Cut(Protocol):
+    """Up to which event a snapshot goes."""
+
+    @property
+    def cut(self) -> int: ...
+
+
 class ItemLookup(Protocol):
     """A snapshot, as far as a walk needs it."""
 
+    @property
+    def header(self) -> Cut: ...
     def find(self, key: str) -> Event | None: ...
 
 
 class PastLog(Protocol):
     """An event log, as far as a walk needs it."""
 
-    @property
-    def cut(self) -> int: ...
     @property
     def oldest(self) -> tuple[int, int]: ...  # seq and time
     @property
@@ -45,9 +52,13 @@ def check_as_of(as_of: AsOf, state: ModelState, log: PastLog) -> None:
         raise refuse("as_of", f"{as_of.seq} is beyond the log's end, which is event {state.seq}")
     oldest = log.oldest
     if not as_of.includes(*oldest):
-        raise Dropped(
-            f"as_of: events before {oldest[0]} were dropped", oldest=oldest[0], oldest_ms=oldest[1]
-        )
+        raise dropped(oldest)
+
+
+def dropped(oldest: tuple[int, int]) -> Dropped:
+    """Say that a point was dropped, and which is the oldest one still to be had."""
+    seq, time_ms = oldest
+    return Dropped(f"what was before event {seq} was dropped", oldest=seq, oldest_ms=time_ms)
 
 
 class ItemPast:
@@ -97,7 +108,7 @@ class ItemPast:
     def _from_snapshot(self) -> Event | None:
         """Give the state at the cut in place of a record that was dropped, if it lies before."""
         snapshot, event = self._log.snapshot, self._event
-        if snapshot is not None and (event is None or event.seq > self._log.cut):
+        if snapshot is not None and (event is None or event.seq > snapshot.header.cut):
             return snapshot.find(self._key)
         self.is_dropped = True
         return None
@@ -140,6 +151,7 @@ class PastItemWork:
     ) -> None:
         assert query.as_of is not None, "the present is read from the projection"
         self._as_of = query.as_of
+        self._log = log
         self._past = ItemPast(state, log, key)
         self._key = key
         view = state.views[access]
@@ -149,7 +161,7 @@ class PastItemWork:
         for _ in range(STEP_RECORDS):
             event = self._past.step()
             if event is None and self._past.is_dropped:  # compacted since the point was checked
-                raise Dropped("the item's past was dropped")
+                raise dropped(self._log.oldest)
             if event is None or self._as_of.includes(event.seq, event.time_ms):
                 return self._answer(event)
         return None

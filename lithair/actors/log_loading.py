@@ -5,35 +5,76 @@ the items that are to be hot; only where its index does not hold what this decla
 its records are gone through once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from lithair.core.event import Slot
+from lithair.core.as_of import AsOf
+from lithair.core.event import Event, Position, Slot
 from lithair.core.frame import records_in
 from lithair.core.model_state import ModelState
 from lithair.core.record import payload_in
-from lithair.core.replay import Replay
+from lithair.core.replay import RecordFields, Replay
 from lithair.core.upgrade import BadItem, Upgrade, not_migrated
-from lithair.storage.event_log import EventLog
+from lithair.storage.opening import ReplayedFrames
 from lithair.storage.snapshot import Snapshot
 
 
-def load(event_log: EventLog, state: ModelState, now_ms: int, on_step: Callable[[], None]) -> None:
+class LoadedLog(Protocol):
+    """A log, as far as loading needs it."""
+
+    @property
+    def snapshot(self) -> Snapshot | None: ...
+    @property
+    def last_seq(self) -> int: ...
+    def replay(self) -> Iterator[ReplayedFrames]: ...
+    def read_item(self, position: Position, place: int, length: int) -> Event: ...
+
+
+def load(
+    event_log: LoadedLog,
+    state: ModelState,
+    now_ms: int,
+    on_step: Callable[[], None],
+    until: AsOf | None = None,
+) -> None:
     """Fill an empty state from a log that was opened; raises LithairError where that can't be.
 
-    `on_step` is called a few times a second at least: this may take minutes.
+    `on_step` is called a few times a second at least: this may take minutes. With `until`, the
+    state is that of then; the log's snapshot is not of later.
     """
+    bound = None if until is None else _Bound(until)
     state.read_item = event_log.read_item
     replay = Replay(state, event_log.last_seq)
     if event_log.snapshot is not None:
         _take_snapshot(event_log.snapshot, state, replay, on_step)
     for run in event_log.replay():
         upgrade = replay.upgrade_for(run.fingerprint, run.description)
-        records = records_in(run.buffer, run.start, run.end)
+        records: Iterable[RecordFields] = records_in(run.buffer, run.start, run.end)
+        if bound is not None:
+            records = bound.within(records)
         replay.take(records, run.segment, run.base_offset, upgrade)
         on_step()
+        if bound is not None and bound.is_reached:
+            break
     if event_log.snapshot is not None and state.tables.eviction is not None:
         _warm_up(state, state.tables.eviction.wanted(now_ms), on_step)
     replay.finish()
+
+
+class _Bound:
+    """Lets records through up to a point of the past."""
+
+    def __init__(self, until: AsOf) -> None:
+        self._until = until
+        self.is_reached = False
+
+    def within(self, records: Iterable[RecordFields]) -> Iterator[RecordFields]:
+        includes = self._until.includes
+        for record in records:
+            if not includes(record[2], record[3]):
+                self.is_reached = True
+                return
+            yield record
 
 
 def _take_snapshot(

@@ -56,6 +56,10 @@ class Tables:
         if retention != Retention():
             self.eviction = EvictionQueue(retention, self.projection)
 
+    def leave_out_indexes(self) -> None:
+        """Have no index, for a state that is looked through once; before anything is taken in."""
+        self.uniques, self.sorted, self._wires, self._reader = {}, {}, [], None
+
     def index_values(self, payload: bytes) -> dict[str, Sortable | None]:
         """Read the values of the unique and indexed fields out of an item's JSON."""
         if self._reader is None:
