@@ -70,9 +70,9 @@ class ModelLoop:
         self._submitted_s = 0.0  # when its batch was handed to the disk
         self._replies: defaultdict[bytes, list[Reply]] = defaultdict(list)
         self._jobs = Jobs(self._answer_job)
-        self._figures = FiguresSource(child, state, event_log)
-        self._counting = self._figures.counting
-        self._reads = ModelReads(self._figures, state, event_log, self._jobs, limits)
+        self.figures = FiguresSource(child, state, event_log)
+        self._counting = self.figures.counting
+        self._reads = ModelReads(self.figures, state, event_log, self._jobs, limits)
         self._waiter = Waiter()
         self._waiter.watch(server.socket)
         self._waiter.watch(writer.fileno())
