@@ -3,8 +3,8 @@
 Owns the answers of the control socket. Law: an answer is made from the state as it is now, at once;
 nothing that is asked can make the supervisor wait.
 
-    where   -> {"version", "url", "models": [{"name", "class_name", "path", "endpoint", "phase",
-               "pid"}]}
+    where   -> {"version", "url", "models": [{"name", "class_name", "path", "directory", "endpoint",
+               "phase", "pid"}]}
     status  -> {"pid", "version", "started", "url", "processes": [{"name", "kind", "pid", "phase",
                "restarts", "since_s", "detail"}]}
     figures -> {"processes": [{"name", "kind", "pid", "restarts", "cpu_seconds", "rss_bytes"}],
@@ -37,7 +37,7 @@ class Control:
         self._supervision = supervision
         self._url = url
         self._run_dir = plan.run_dir
-        self._paths = {model.name: model.path for model in plan.of_kind(MODEL)}
+        self._models = {model.name: model for model in plan.of_kind(MODEL)}
         self._started = dt.datetime.now(dt.UTC)
         self._costs = FamilyCost()
         self._told: dict[str, Reply] = {}
@@ -62,7 +62,8 @@ class Control:
             {
                 "name": process.name,
                 "class_name": process.alias,
-                "path": self._paths[process.name],
+                "path": self._models[process.name].path,
+                "directory": self._models[process.name].directory,
                 "endpoint": model_endpoint(self._run_dir, process.name),
                 "phase": process.phase,
                 "pid": process.pid or None,

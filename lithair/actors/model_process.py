@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import cast
 
 from lithair.actors.log_loading import load
+from lithair.actors.backup_work import BackupWork, Subject
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
@@ -23,7 +24,7 @@ from lithair.storage.files import Files, OsFiles
 from lithair.transport.request_client import RequestClient
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import model_endpoint
-from lithair.wire.protocol import EPOCH_BYTES
+from lithair.wire.protocol import EPOCH_BYTES, Verb
 
 
 def run(child: Child) -> None:
@@ -48,6 +49,10 @@ def serve(child: Child, files: Files) -> None:
             references = _references(child, loop)
             stack.callback(references.close)
             loop.watch_references(references)
+        backups = BackupWork(files, event_log, Subject(model.name, model.class_name))
+        stack.callback(backups.close)
+        loop.upkeep.serve(Verb.BACKUP, backups.request)
+        loop.tend(backups)
         writer.start()
         child.phase(SERVING)
         loop.run()  # raises when a sync has failed: the log stays as it is, nothing is answered

@@ -69,12 +69,15 @@ def back_up(files: Files, view: Callable[[], LogFiles], folder: str) -> TakenLog
     raise LithairError(f"{folder}: the files of the log went away {VIEWS_MAX} times: try again")
 
 
-def check_free(files: Files, directory: str) -> None:
-    """Refuse a directory that something is in; raises LithairError with status 409, OSError."""
+def check_free(files: Files, directory: str) -> bool:
+    """Refuse a directory that something is in, tell whether there is an empty one.
+
+    Raises LithairError with status 409, OSError.
+    """
     try:
         names = files.names(directory)
     except FileNotFoundError:
-        return
+        return False
     except NotADirectoryError:
         raise LithairError(f"{directory} is no directory: name a new one", status=409) from None
     if names:
@@ -82,6 +85,7 @@ def check_free(files: Files, directory: str) -> None:
             f"{directory} is not empty ({names[0]} is in it): name a new or an empty directory",
             status=409,
         )
+    return True
 
 
 class _Gone(Exception):
@@ -135,8 +139,8 @@ class _Taking:
                 self._files.remove(path)
 
     def _make_directory(self, path: str) -> None:
-        self._files.make_directory(path)
         self._directories.append(path)
+        self._files.make_directory(path)
 
     def _hold(self, found: LogFiles, path: str, inner: str) -> BackupFile:
         """Link a file into the folder; or see that it stays there until it is copied."""
@@ -211,13 +215,13 @@ class _Taking:
         copy.close()
         return last_seq, BackupFile(name, size)
 
-    def _create(self, path: str) -> "_Copy":
-        copy = _Copy(self._files.create(path))
+    def _create(self, path: str) -> "GrowingFile":
+        copy = GrowingFile(self._files.create(path))
         self._made.append(path)
         return copy
 
 
-class _Copy:
+class GrowingFile:
     """A file that is written from its begin to its end, and synced as it grows."""
 
     def __init__(self, file: File) -> None:

@@ -11,7 +11,9 @@ in it leads nowhere but into the backup.
 A file's `path` is that within `folder`, and `folder` the directory within the backup.
 """
 
+import contextlib
 import os
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -68,6 +70,24 @@ def write_manifest(
     data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
     place_file(files, directory, MANIFEST_NAME, lambda file: write_whole(file, data, 0)).close()
     return manifest
+
+
+def discard(
+    files: Files, directory: str, models: Iterable[ModelBackup], *, keep_target: bool
+) -> None:
+    """Take away what was copied for a backup that will not be finished, as far as that goes."""
+    for model in models:
+        folder = os.path.join(directory, model.folder)
+        folders = {os.path.dirname(os.path.join(folder, file.path)) for file in model.files}
+        for file in model.files:
+            with contextlib.suppress(OSError):
+                files.remove(os.path.join(folder, file.path))
+        for each in sorted({folder, *folders}, reverse=True):
+            with contextlib.suppress(OSError):
+                files.remove_directory(each)
+    if not keep_target:
+        with contextlib.suppress(OSError):  # what somebody else has put there stays
+            files.remove_directory(directory)
 
 
 def has_manifest(files: Files, directory: str) -> bool:
