@@ -9,8 +9,8 @@ import time
 from contextlib import ExitStack
 from typing import cast
 
-from lithair.actors.log_loading import load
 from lithair.actors.backup_work import BackupWork, Subject
+from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
