@@ -10,7 +10,7 @@ alone, without the frame around it; nothing that fails it is ever returned as an
 Integers are little-endian. `crc` is zlib's CRC-32 of everything that follows it within the record;
 `len` counts the whole record. `keyed` is there when bit 7 of `flags` is set. A `command_id` of
 zeros and a `prev_segment` of 0 mean none. `key` is UTF-8; the rest of the record is the payload.
-A record of kind 4 was erased: what follows `key_len` has no meaning in it (core/erasure.py).
+A record of kind 4 was erased (core/erasure.py): it keeps its place, seq and time.
 """
 
 import struct
