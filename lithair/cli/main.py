@@ -24,7 +24,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "Show the processes of a running server.",
     "restart": "Restart one process of a running server.",
     "compact": "Merge a model's log into a snapshot, while the server goes on.",
-    "verify": "Check a model's directory, running or not.",
+    "backup": "Copy all models of a running server, while it goes on.",
+    "restore": "Make models' directories from a backup, to its end or to an earlier point.",
+    "verify": "Check a model's directory, running or not, or a backup.",
 }
 
 EXIT_STATUSES: Final[tuple[tuple[type[LithairError], int], ...]] = (

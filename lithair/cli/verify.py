@@ -1,19 +1,21 @@
-"""`lithair verify`: check model directories, running or not.
+"""`lithair verify`: check model directories, running or not, and backups.
 
 Law: changes nothing and takes no lock. Exit 0 when every byte is as it was written, 3 when not, 1
 when there is no log or this version does not know its format.
 """
 
+import os
 import sys
 from types import TracebackType
 
 import click
 import msgspec
 
-from lithair.errors import LithairError
+from lithair.errors import DamagedLog, LithairError
 from lithair.process import EXIT_DAMAGED, EXIT_DONE
-from lithair.storage.files import OsFiles
-from lithair.storage.verify import Verified, directories_with_logs
+from lithair.storage.backup_manifest import has_manifest, missing_files, read_manifest
+from lithair.storage.files import Files, OsFiles
+from lithair.storage.verify import Damage, Verified, directories_with_logs
 from lithair.storage.verify import verify as verify_directory
 
 
@@ -57,23 +59,46 @@ class ProgressLine:
 def verify(ctx: click.Context, directories: tuple[str, ...], as_json: bool) -> None:
     """Check every byte of the event logs in DIR, or in the directories right below it.
 
-    Works beside a running server. Exit status 3: damage was found.
+    Works beside a running server. A backup is also compared with its backup.json. Exit status 3:
+    damage was found.
     """
     files = OsFiles()
     found: list[Verified] = []
     for given in directories:
-        inside = directories_with_logs(files, given)
+        inside = _directories(files, given)
         if not inside:
             raise LithairError(f"{given}: there is no event log (*.raftlog) here, nor right below")
-        for directory in inside:
-            with ProgressLine(directory) as line:
-                found.append(verify_directory(files, directory, line.show))
+        for directory, missing in inside.items():
+            found.append(_verified(files, directory, missing))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
         for each in found:
             click.echo(summary_of(each))
     ctx.exit(EXIT_DONE if all(each.is_sound for each in found) else EXIT_DAMAGED)
+
+
+def _directories(files: Files, given: str) -> dict[str, list[DamagedLog]]:
+    """Give the directories to check, and what is known to be missing in each."""
+    if not has_manifest(files, given):
+        return {directory: [] for directory in directories_with_logs(files, given)}
+    manifest = read_manifest(files, given)
+    return {
+        os.path.join(given, model.folder): missing_files(files, given, (model,))
+        for model in manifest.models
+    }
+
+
+def _verified(files: Files, directory: str, missing: list[DamagedLog]) -> Verified:
+    with ProgressLine(directory) as line:
+        try:
+            found = verify_directory(files, directory, line.show)
+        except FileNotFoundError:
+            if not missing:
+                raise
+            found = Verified(directory)
+    found.damage[:0] = [Damage(each.path, each.offset, each.what) for each in missing]
+    return found
 
 
 def summary_of(found: Verified) -> str:
