@@ -17,6 +17,7 @@ from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import FAILED_HERE, Job, Jobs
 from lithair.actors.model_reads import Limits, ModelReads, unknown
 from lithair.actors.references import References
+from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.actors.upkeep import MAINTENANCE, Keeper, Upkeep
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
@@ -99,7 +100,8 @@ class ModelLoop:
     def _report(self) -> None:
         """Say how it goes: while a batch is with the disk, only the disk's answer is progress."""
         child = self._child
-        child.pending = bool(self._pending) or self._writer.is_busy or bool(self._jobs)
+        reads = bool(self._jobs) or bool(self._reads.past)
+        child.pending = bool(self._pending) or self._writer.is_busy or reads
         child.detail = SYNCING if self._writer.is_busy else ""
         if not self._writer.is_busy:
             child.progress += 1
@@ -254,6 +256,14 @@ class ModelLoop:
                 references.forget(answer.command)
 
     # Upkeep
+
+    def look_back_with(self, past: TimeTravel) -> None:
+        """Have lists of the past answered by errands."""
+        self._reads.past = past
+        self.tend(past)
+
+    def answer_past(self, question: PastQuestion, read: Read) -> None:
+        self._reply(question.peer, question.request_id, read)
 
     def tend(self, keeper: Keeper) -> None:
         """Give long work on the model's files its turns."""

@@ -7,14 +7,17 @@ or of another declaration ends the process with a sentence; it never serves a pa
 import secrets
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import cast
 
 from lithair.actors.backup_work import BackupWork, Subject
+from lithair.actors.errand import start_errand
 from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
 from lithair.actors.references import References
+from lithair.actors.time_travel import Bounds, TimeTravel
 from lithair.core.model_state import ModelState
 from lithair.declaration import ModelDeclaration
 from lithair.errors import DamagedLog, LithairError, LockedByOther
@@ -53,11 +56,26 @@ def serve(child: Child, files: Files) -> None:
         stack.callback(backups.close)
         loop.upkeep.serve(Verb.BACKUP, backups.request)
         loop.tend(backups)
+        past = _time_travel(child, model, state, event_log, loop)
+        stack.callback(past.close)
+        loop.look_back_with(past)
         writer.start()
         child.phase(SERVING)
         loop.run()  # raises when a sync has failed: the log stays as it is, nothing is answered
     writer.close()
     event_log.close()
+
+
+def _time_travel(
+    child: Child,
+    model: ModelDeclaration,
+    state: ModelState,
+    event_log: EventLog,
+    loop: ModelLoop,
+) -> TimeTravel:
+    bounds = Bounds(child.declaration.settings.max_take, child.declaration.settings.max_list_bytes)
+    start = partial(start_errand, child.declaration, model.name, f"past {model.name}")
+    return TimeTravel(state, event_log, bounds, start, loop.answer_past)
 
 
 def _references(child: Child, loop: ModelLoop) -> References:

@@ -4,6 +4,7 @@ Law: a read is answered from the committed state, whatever the disk does with th
 takes more than a moment becomes a job.
 """
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,10 +14,11 @@ import uuid_utils
 from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of
 from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import Job, Jobs, ListWork
+from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.core import reads
+from lithair.core.as_of import AsOf
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
-from lithair.core.query import Query, refuse
 from lithair.core.reads import Read
 from lithair.storage.event_log import EventLog
 from lithair.wire.codec import encode_events
@@ -48,6 +50,7 @@ class ModelReads:
         self._log = event_log
         self._jobs = jobs
         self._limits = limits
+        self.past: TimeTravel | None = None  # set by whoever can start processes
 
     def take(self, peer: bytes, request: ReadRequest) -> Read | None:
         """Answer a read; None when a job will, or when it wants no answer. Raises LithairError."""
@@ -72,17 +75,26 @@ class ModelReads:
         return None
 
     def _list(self, peer: bytes, request: ReadRequest) -> None:
-        query = self._query(request, for_count=False)
-        work = ListWork(self._state, query, request.access, self._limits.list_bytes_max)
-        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+        self._look_up(peer, request, self._limits.list_bytes_max)
 
     def _count(self, peer: bytes, request: ReadRequest) -> None:
-        work = ListWork(self._state, self._query(request, for_count=True), request.access, None)
-        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+        self._look_up(peer, request, None)
 
-    def _query(self, request: ReadRequest, *, for_count: bool) -> Query:
-        pairs = convert(request.argument, list[tuple[str, str]])
-        return _present(self._state.views[request.access].queries.read(pairs, for_count=for_count))
+    def _look_up(self, peer: bytes, request: ReadRequest, list_bytes_max: int | None) -> None:
+        """List, or count where `list_bytes_max` is None; now, or as it was."""
+        pairs = convert(request.argument, tuple[tuple[str, str], ...])
+        is_count = list_bytes_max is None
+        query = self._state.views[request.access].queries.read(pairs, for_count=is_count)
+        if query.as_of is None or _is_to_come(query.as_of):
+            work = ListWork(self._state, query, request.access, list_bytes_max)
+            self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+            return
+        if self.past is None:
+            raise Refusal(503, "This process can't look into the past")
+        request_id, _, deadline_ms, access, _ = request
+        self.past.ask(
+            PastQuestion(peer, request_id, deadline_ms, access, pairs, query.as_of, is_count)
+        )
 
     def _history(self, peer: bytes, request: ReadRequest) -> None:
         key = _text(request.argument)
@@ -116,7 +128,10 @@ class ModelReads:
         return Read(200, msgspec.json.encode({"model": self._figures.name, "seq": self._state.seq}))
 
     def _cancel(self, peer: bytes, request: ReadRequest) -> None:
-        self._jobs.cancel(peer, convert(request.argument, int))
+        request_id = convert(request.argument, int)
+        self._jobs.cancel(peer, request_id)
+        if self.past is not None:
+            self.past.cancel(peer, request_id)
 
 
 def unknown(request: Request) -> Refusal:
@@ -127,10 +142,9 @@ def unknown(request: Request) -> Refusal:
     )
 
 
-def _present(query: Query) -> Query:
-    if query.as_of is not None:
-        raise refuse("as_of", "this process can't look back yet")
-    return query
+def _is_to_come(as_of: AsOf) -> bool:
+    """Tell whether a time lies in the future: that is the present, as long as the list takes."""
+    return not as_of.is_seq and as_of.time_ms > time.time_ns() // 1_000_000
 
 
 T = TypeVar("T")
