@@ -4,7 +4,7 @@ A line that has to be refused carries an ignore, which is an error itself when n
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal, assert_type
+from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_type
 
 from msgspec import Meta, Struct, field
 
@@ -35,6 +35,7 @@ from lithair import (
     Updated,
     Url,
     filled_in,
+    migrate,
     retention,
 )
 
@@ -66,6 +67,23 @@ class Person(Model):
     handle: PrimaryKey[Slug]
     email: Immutable[EmailAddress]
 
+
+class Parcel(Model, version=3):
+    weight: float
+
+
+@migrate(Parcel, from_version=1)
+def in_kilograms(old: dict[str, Any]) -> dict[str, Any]:
+    return {"id": old["id"], "kilograms": old["pounds"] * 0.4536}
+
+
+@migrate(Parcel, from_version=2)
+def weighed(old: dict[str, Any]) -> dict[str, Any]:
+    return {"id": old["id"], "weight": old["kilograms"]}
+
+
+assert_type(Parcel(weight=1.5).weight, float)
+assert_type(in_kilograms({"id": "1", "pounds": 1}), dict[str, Any])
 
 movie = Movie(from_="a", title="b", body="c")
 assert_type(movie.id, str)
