@@ -14,6 +14,7 @@ from typing import Final
 from lithair.gateway.admin import Admin, AdminModels
 from lithair.gateway.admin_routes import ROUTES
 from lithair.gateway.application import BuiltIn, make_application
+from lithair.gateway.backup_route import BACKUP_PATH, BackupRoute
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.exchange import Site
 from lithair.gateway.figures import Figures
@@ -82,12 +83,13 @@ def _built_in(child: Child, links: Links) -> BuiltIn:
     models, settings = child.declaration.models, child.declaration.settings
     sites = links.models.values()
     admin_models = AdminModels(sites, {model.name: model.class_name for model in models})
+    backups = BackupRoute(child.declaration, child.run_dir)
     token = settings.admin_token or read_admin_token(child.run_dir)
     return BuiltIn(
         Operations({model.name: model.path for model in models}, links.phase),
         Figures(sites, child.run_dir),
         settings.metrics_token,
-        Admin(ROUTES, admin_models, token),
+        Admin({**ROUTES, BACKUP_PATH: {"POST": backups.make}}, admin_models, token),
     )
 
 
