@@ -94,7 +94,7 @@ class BackupRoute:
             )
         except LithairError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - it is logged; a mistake of ours costs this backup, not the gateway
+        except Exception as error:  # noqa: BLE001 - a mistake of ours costs this backup alone
             _log.exception("a backup failed")
             return LithairError(f"{target}: the backup failed: {type(error).__name__}: {error}")
         finally:
@@ -115,8 +115,8 @@ def _goes_on(target: str) -> dict[str, object]:
     return {
         "running": True,
         "directory": target,
-        "detail": f"The backup takes longer than a request may; it has ended when {MANIFEST_NAME} is"
-        " in its directory",
+        "detail": "The backup takes longer than a request may; it is finished when"
+        f" {MANIFEST_NAME} is in its directory",
     }
 
 
