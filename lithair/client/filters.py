@@ -94,8 +94,16 @@ def as_of_pairs(as_of: AsOf | None) -> Pairs:
     if as_of is None:
         return ()
     if isinstance(as_of, dt.datetime):
-        if as_of.utcoffset() is None:
-            message = f"{as_of} has no offset from UTC: give it a tzinfo"
-            raise ValidationFailed(f"as_of: {message}", errors=(FieldError("as_of", message),))
-        return (("as_of", as_of.isoformat()),)
+        return (("as_of", _in_utc(as_of)),)
     return (("as_of", str(int(as_of))),)
+
+
+def _in_utc(moment: dt.datetime) -> str:
+    """Write a time as RFC 3339; in UTC, for offsets of long ago have seconds."""
+    try:
+        if moment.utcoffset() is not None:
+            return moment.astimezone(dt.UTC).isoformat()
+        message = f"{moment} has no offset from UTC: give it a tzinfo"
+    except OverflowError:
+        message = f"{moment} is out of the range of times"
+    raise ValidationFailed(f"as_of: {message}", errors=(FieldError("as_of", message),))

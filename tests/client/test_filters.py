@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithair import ValidationFailed
-from lithair.client.filters import literal, options_of, pairs_of
+from lithair.client.filters import as_of_pairs, fields_of, literal, options_of, pairs_of
+from lithair.core.as_of import UNBOUND
 from lithair.core.query import QueryReader
 from lithair.core.schema import schema_of
 from lithair.core.values import sortable_type
@@ -150,18 +151,40 @@ def test_options_are_sent_when_they_say_something() -> None:
     def wire(name: str) -> str:
         return name.removesuffix("_")
 
-    assert options_of(None, 0, None, None, wire) == ()
-    assert options_of("-a_,b", 2, 0, ["from_", "x"], wire) == (
-        ("sort", "-a,b"),
-        ("skip", "2"),
-        ("take", "0"),
-        ("fields", "from,x"),
-    )
-    assert options_of(["a_", "-b_"], 0, 5, "from_,x", wire) == (
-        ("sort", "a,-b"),
-        ("take", "5"),
-        ("fields", "from,x"),
-    )
+    assert options_of(None, 0, None, wire) == ()
+    assert options_of("-a_,b", 2, 0, wire) == (("sort", "-a,b"), ("skip", "2"), ("take", "0"))
+    assert options_of(["a_", "-b_"], 0, 5, wire) == (("sort", "a,-b"), ("take", "5"))
+    assert fields_of(None, wire) == ()
+    assert fields_of(["from_", "x"], wire) == (("fields", "from,x"),)
+    assert fields_of("from_,x", wire) == (("fields", "from,x"),)
+
+
+POINTS = st.datetimes(
+    dt.datetime(2, 1, 1),  # noqa: DTZ001 - hypothesis adds the time zones
+    dt.datetime(9999, 1, 1),  # noqa: DTZ001
+    timezones=st.timezones(),
+)
+
+
+@given(st.one_of(st.integers(0, 1 << 60), POINTS))
+def test_a_point_of_the_past_is_read_as_it_was_meant(as_of: int | dt.datetime) -> None:
+    ((name, text),) = as_of_pairs(as_of)
+    point = READER.read_item([(name, text)]).as_of
+    assert point is not None
+    if isinstance(as_of, int):
+        assert (point.seq, point.time_ms) == (as_of, UNBOUND)
+    else:
+        since_epoch = as_of - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        assert point.time_ms == since_epoch // dt.timedelta(milliseconds=1)
+
+
+def test_a_time_without_an_offset_is_no_point_of_the_past() -> None:
+    assert as_of_pairs(None) == ()
+    with pytest.raises(ValidationFailed, match="tzinfo"):
+        as_of_pairs(dt.datetime(2026, 1, 31))  # noqa: DTZ001 - what is refused
+    first = dt.datetime(1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    with pytest.raises(ValidationFailed, match="out of the range"):
+        as_of_pairs(first)
 
 
 def test_the_encoder_of_literals_is_that_of_items() -> None:

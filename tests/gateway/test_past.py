@@ -4,6 +4,7 @@ import datetime as dt
 from urllib.parse import quote
 
 import httpx2
+import msgspec
 import pytest
 
 from tests.gateway.mailbox import ITEMS, at, create, email, problem_of
@@ -20,9 +21,8 @@ def seq_of(answer: httpx2.Response) -> int:
 
 def refused_parameter(answer: httpx2.Response) -> str:
     assert answer.status_code == 400, answer.text
-    errors = problem_of(answer)["errors"]
-    assert isinstance(errors, list)
-    return str(errors[0]["field"])
+    errors = msgspec.convert(problem_of(answer)["errors"], list[dict[str, str]])
+    return errors[0]["field"]
 
 
 def test_one_item_takes_fields(client: httpx2.Client) -> None:
