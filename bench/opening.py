@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import psutil
 
 from bench.report import machine, median, table
-from bench.served import AnyNote, IndexedNote, Note, application, make, scratch
+from bench.served import AnyNote, IndexedNote, Note, application, make, rss_bytes, scratch
 from lithair.core.event import Event, EventKind, Position
 from lithair.core.schema import schema_of
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
@@ -67,12 +66,7 @@ def open_once(directory: Path, model: type[AnyNote]) -> Opened:
     started = time.monotonic()
     with application(directory, model).running() as server:
         ready_s = time.monotonic() - started
-        rss_bytes = sum(
-            process.memory_info().rss
-            for process in psutil.Process(server.pid).children(recursive=True)
-            if "model notes" in " ".join(process.cmdline())
-        )
-        return Opened(ready_s, rss_bytes, server.handle(model).count())
+        return Opened(ready_s, rss_bytes(server, "model notes"), server.handle(model).count())
 
 
 def measure_model(model: type[AnyNote]) -> tuple[str, ...]:
@@ -84,15 +78,15 @@ def measure_model(model: type[AnyNote]) -> tuple[str, ...]:
         log_bytes = sum(path.stat().st_size for path in (directory / "notes").glob("*.raftlog"))
         rounds = [open_once(directory, model) for _ in range(ROUNDS)]
     items = rounds[0].items
-    rss_bytes = median([one.rss_bytes for one in rounds])
-    overhead = (rss_bytes - empty.rss_bytes - payload_bytes) / items
+    serving_bytes = median([one.rss_bytes for one in rounds])
+    overhead = (serving_bytes - empty.rss_bytes - payload_bytes) / items
     return (
         f"{items:,} items, {log_bytes / 1e6:,.0f} MB",
         f"{median([one.ready_s for one in rounds]):.2f} s",
         " ".join(f"{one.ready_s:.2f}" for one in rounds) + " s",
         f"{empty.ready_s:.2f} s",
         f"{empty.rss_bytes / 1e6:.1f} MB",
-        f"{rss_bytes / 1e6:.1f} MB",
+        f"{serving_bytes / 1e6:.1f} MB",
         f"{payload_bytes / items:.0f} bytes",
         f"**{overhead:.0f} bytes**",
     )

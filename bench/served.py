@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import psutil
+
 from lithair import Indexed, Lithair, Model, Pinned
 
 if TYPE_CHECKING:
@@ -68,3 +70,12 @@ def filled_server(directory: Path, items: int) -> Generator["Server"]:
             numbers = range(start, min(start + 5000, items))
             notes.bulk_create([make(IndexedNote, number) for number in numbers])
         yield server
+
+
+def rss_bytes(server: "Server", title: str) -> int:
+    """Give the resident memory of one of a server's processes, such as "model notes"."""
+    return sum(
+        process.memory_info().rss
+        for process in psutil.Process(server.pid).children(recursive=True)
+        if title in " ".join(process.cmdline())
+    )

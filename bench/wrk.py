@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +21,22 @@ class Measured(NamedTuple):
     command: str
 
 
-def run_wrk(url: str, script: str, connections: int = 64, seconds: int = 8) -> Measured:
-    """Load `url` from one thread of wrk with a Lua script of this directory."""
+def run_wrk(
+    url: str,
+    script: str,
+    connections: int = 64,
+    seconds: int = 8,
+    arguments: Sequence[object] = (),
+) -> Measured:
+    """Load `url` from one thread of wrk with a Lua script of this directory and its arguments."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed. On Debian: apt-get install wrk")
     options = f"-t1 -c{connections} -d{seconds}s --latency -s".split()
-    command = ["wrk", *options, str(HERE / script), url]
+    tail = ["--", *map(str, arguments)] if arguments else []
+    command = ["wrk", *options, str(HERE / script), url, *tail]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
-    shown = shlex.join([*command[:-2], f"bench/{script}", re.sub(r":\d+/", ":PORT/", url)])
+    shown_url = re.sub(r":\d+/", ":PORT/", url)
+    shown = shlex.join(["wrk", *options, f"bench/{script}", shown_url, *tail])
     return _read(done.stdout, shown)
 
 
