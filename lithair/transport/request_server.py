@@ -10,7 +10,7 @@ import errno
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, cast
 
 import zmq
 
@@ -24,7 +24,7 @@ from lithair.transport.sockets import (
     new_context,
 )
 from lithair.wire.codec import decode_requests, encode_refusal, encode_replies
-from lithair.wire.messages import ReadRequest, Reply, Request
+from lithair.wire.messages import Filters, ReadRequest, Reply, Request
 from lithair.wire.protocol import (
     BATCH_BYTES_MAX,
     BODY_BYTES_MAX,
@@ -194,7 +194,7 @@ class RequestServer:
                 passed.append(request)
             elif is_stopped and verb not in AT_ONCE:
                 kept.append(request)
-            elif verb in HEAVY:
+            elif verb in HEAVY and not _looks_back(request):
                 heavy_held.append(request)
             else:
                 passed.append(request)
@@ -266,6 +266,13 @@ class RequestServer:
         state = self._peers.get(peer)
         if state is not None:
             state.unread_bytes += len(message)
+
+
+def _looks_back(request: Request) -> bool:
+    """Tell whether it is a list of the past: those wait elsewhere, and hold up no other list."""
+    if request[1] != Verb.LIST:
+        return False
+    return any(name == "as_of" for name, _ in cast("Filters", request[4]))
 
 
 def _too_long(reply: Reply) -> Reply:

@@ -121,6 +121,13 @@ def test_only_a_few_long_reads_of_a_peer_are_under_way(raw: Raw) -> None:
     assert not raw.server.has_pending()
 
 
+def test_lists_of_the_past_hold_up_no_other_list(raw: Raw) -> None:
+    past = [raw.ask(Verb.LIST, (("as_of", "1"),)) for _ in range(HEAVY_MAX + 3)]
+    present = raw.ask(Verb.LIST, (("sort", "as_of"),))
+    raw.until(lambda: present in raw.ids(), "the list of the present")
+    assert raw.ids() == [*past, present]
+
+
 def test_a_long_read_that_is_cancelled_makes_room_for_the_next(raw: Raw) -> None:
     reads = [raw.ask(Verb.HISTORY, "a") for _ in range(HEAVY_MAX + 1)]
     raw.ask(Verb.CANCEL, reads[1])
