@@ -23,6 +23,7 @@ from lithair.declaration import Declaration, pack
 from lithair.errors import LithairError
 from lithair.storage.log_reader import LogPaths
 from lithair.storage.memory_file import write_memory_file
+from lithair.storage.purge import PurgePlan
 
 READ_BYTES: Final = 1 << 20  # a look at the pipe takes no more, so that a long result delays nobody
 END_MAX_S: Final = 5.0  # a killed process is gone at once, unless its disk hangs
@@ -48,7 +49,14 @@ class PastListTask(msgspec.Struct, tag="past_list", frozen=True):
     list_bytes_max: int
 
 
-Task = CompactTask | PastListTask  # each with a tag of its own; see errand_process
+class PurgeTask(msgspec.Struct, tag="purge", frozen=True):
+    """Erase an item from archive and torn tails; the result is a `purge.PurgedFiles`, as JSON."""
+
+    directory: str
+    plan: PurgePlan
+
+
+Task = CompactTask | PastListTask | PurgeTask  # each with a tag of its own; see errand_process
 
 
 class Progress(msgspec.Struct, tag="progress", frozen=True):

@@ -28,6 +28,7 @@ from lithair.actors.errand import (
     Parcel,
     PastListTask,
     Progress,
+    PurgeTask,
     Task,
     Word,
 )
@@ -40,6 +41,7 @@ from lithair.errors import LithairError
 from lithair.process import EXIT_DONE, EXIT_FAILED
 from lithair.storage.files import OsFiles
 from lithair.storage.memory_file import read_memory_file
+from lithair.storage.purge import purge_files
 
 if TYPE_CHECKING:
     from lithair.storage.compaction import PresentForm
@@ -133,6 +135,9 @@ def _result(model: ModelDeclaration, task: Task, report: Report) -> bytes:
             return _compact(model, task, report)
         case PastListTask():
             return answer_past_list(OsFiles(), model, task, report)
+        case PurgeTask():
+            found = purge_files(OsFiles(), task.directory, task.plan, report)
+            return msgspec.json.encode(found)
 
 
 def _compact(model: ModelDeclaration, task: CompactTask, report: Report) -> bytes:

@@ -39,7 +39,7 @@ def compact(name: str, run_dir: str | None, keep_history: bool, as_json: bool) -
     connection = Connection(run_dir, TIMEOUT_S)
     try:
         call = Calls[PartialItem](name).compact(keep_history)
-        done = call.result(_wait(connection.start(name, call), run_dir, name))
+        done = call.result(wait(connection.start(name, call), run_dir, name, "compacting"))
     finally:
         connection.close()
     click.echo(msgspec.json.encode(done).decode() if as_json else _summary(name, done))
@@ -68,7 +68,7 @@ def in_units(count: int) -> str:
     return f"{size:.1f} {UNITS[unit]}" if unit else f"{count} bytes"
 
 
-def _wait(answer: "Future[Reply]", run_dir: str | None, name: str) -> Reply:
+def wait(answer: "Future[Reply]", run_dir: str | None, name: str, what: str) -> Reply:
     """Wait for as long as the server is there; on a terminal, show that time passes."""
     is_visible = sys.stderr.isatty()
     begun_s = time.monotonic()
@@ -80,7 +80,7 @@ def _wait(answer: "Future[Reply]", run_dir: str | None, name: str) -> Reply:
             except TimeoutError:
                 now_s = time.monotonic()
             if is_visible:
-                passed = f"\r{name}: compacting, {now_s - begun_s:.0f} s"
+                passed = f"\r{name}: {what}, {now_s - begun_s:.0f} s"
                 click.echo(passed, nl=False, err=True)
             if now_s >= check_s:
                 check_s = now_s + CHECK_S

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "Show the processes of a running server.",
     "restart": "Restart one process of a running server.",
     "compact": "Merge a model's log into a snapshot, while the server goes on.",
+    "purge": "Erase an item for good, from log, snapshot and archive.",
     "backup": "Copy all models of a running server, while it goes on.",
     "restore": "Make models' directories from a backup, to its end or to an earlier point.",
     "verify": "Check a model's directory, running or not, or a backup.",

@@ -7,12 +7,22 @@ with connect() as lithair:
 from types import TracebackType
 from typing import TypeVar, overload
 
-from lithair.client.answers import Compacted, Event, HistoryEntry, Page, Stats
+from lithair.client.answers import Compacted, Event, HistoryEntry, Page, Purged, Stats
 from lithair.client.calls import PartialItem
 from lithair.client.connection import TIMEOUT_S, Connection, RunDir
 from lithair.client.handle import Handle
 
-__all__ = ["Client", "Compacted", "Event", "Handle", "HistoryEntry", "Page", "Stats", "connect"]
+__all__ = [
+    "Client",
+    "Compacted",
+    "Event",
+    "Handle",
+    "HistoryEntry",
+    "Page",
+    "Purged",
+    "Stats",
+    "connect",
+]
 
 T = TypeVar("T")
 

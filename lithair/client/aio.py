@@ -8,7 +8,7 @@ import builtins
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Generic, NoReturn, TypeVar, overload
 
-from lithair.client.answers import Compacted, HistoryEntry, Page, Stats
+from lithair.client.answers import Compacted, HistoryEntry, Page, Purged, Stats
 from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
 from lithair.client.connection import TIMEOUT_S, Connection, RunDir
 from lithair.client.filters import AsOf, Fields, Filters
@@ -183,6 +183,15 @@ class AsyncHandle(Generic[T]):
     async def apply_replicated_delete(self, id: str) -> bool:
         """Delete an item; return whether it was there."""
         return await self._do(self._calls.erase(id))
+
+    async def purge(self, id: str) -> Purged:
+        """Delete an item, if it is there, and erase all that is stored of it; Purged says where.
+
+        A compaction is part of it: give the connection a time-out that is long enough. Asked for
+        again after an error, it is carried on. Backups that were made before keep the item.
+        """
+        await self._do(self._calls.erase(id))
+        return await self._do(self._calls.purge(id))
 
     async def close(self) -> None:
         """Close this handle's own connection; not needed for those of a client."""

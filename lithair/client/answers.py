@@ -80,3 +80,14 @@ class Compacted(msgspec.Struct, frozen=True):
     bytes_before: int
     bytes_after: int
     took_ms: int
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """What a purge did: nothing is left of the item in the events up to `seq`.
+
+    `segments` of the archive held records of it, which were erased; `torn` files were removed.
+    """
+
+    seq: int
+    segments: int
+    torn: int

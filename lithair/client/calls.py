@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 import uuid_utils
 
-from lithair.client.answers import Compacted, HistoryEntry, Page, Stats
+from lithair.client.answers import Compacted, HistoryEntry, Page, Purged, Stats
 from lithair.client.filters import (
     AsOf,
     Fields,
@@ -41,6 +41,7 @@ _decode_count = msgspec.json.Decoder(dict[str, int]).decode
 _decode_bool = msgspec.json.Decoder(bool).decode
 _decode_stats = msgspec.json.Decoder(Stats).decode
 _decode_compacted = msgspec.json.Decoder(Compacted).decode
+_decode_purged = msgspec.json.Decoder(Purged).decode
 
 NO_SUBSCRIPTIONS = "subscribe: this version of Lithair has no subscriptions and no streams yet"
 
@@ -127,6 +128,9 @@ class Calls(Generic[T]):
     def compact(self, keep_history: bool) -> Call[Compacted]:
         pairs = (("keep_history", "true"),) if keep_history else ()
         return Call(Verb.COMPACT, _decode_compacted, pairs)
+
+    def purge(self, item_id: str) -> Call[Purged]:
+        return Call(Verb.PURGE, _decode_purged, _checked(item_id))
 
     def pairs(
         self,

@@ -50,7 +50,7 @@ class PurgePlan(msgspec.Struct, frozen=True):
     cut: int
 
 
-class Purged(msgspec.Struct):
+class PurgedFiles(msgspec.Struct):
     """What was done: archived segments that held records of the item, and torn tails."""
 
     segments: int = 0
@@ -65,7 +65,7 @@ class Extent(msgspec.Struct):
     end: int
 
 
-def purge_files(files: Files, directory: str, plan: PurgePlan, progress: Progress) -> Purged:
+def purge_files(files: Files, directory: str, plan: PurgePlan, progress: Progress) -> PurgedFiles:
     """Erase an item from what lies beside the log in a model's directory.
 
     For one process at a time; a log may be open meanwhile. Raises DamagedLog (nothing behind the
@@ -74,7 +74,7 @@ def purge_files(files: Files, directory: str, plan: PurgePlan, progress: Progres
     target = Target(plan.key.encode(), plan.last_seq)
     try:
         _check_dropped(files, directory, plan.cut)
-        done = Purged()
+        done = PurgedFiles()
         done.torn = _remove_torn(files, directory)
         archive = os.path.join(directory, ARCHIVE_NAME)
         done.segments = _purge_archive(files, archive, target, progress)
