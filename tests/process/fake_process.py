@@ -3,6 +3,7 @@
 serve   replays, serves until it is told to stop      dies     raises at once
 damaged locked   give up with status 3, 5             deaf     serves and ignores requests to stop
 once    finishes by itself                            answer   accepts connections, says its pid
+counts  serves and says how many lives it had before
 slow    replays until the file "go" is in its run directory
 """
 
@@ -25,6 +26,11 @@ def serve(child: Child) -> None:
     child.phase("replaying")
     child.progress += 1
     child.phase("serving")
+    _wait_for(child.stop_fd)
+
+
+def counts(child: Child) -> None:
+    child.phase("serving", f"{child.restarts} before")
     _wait_for(child.stop_fd)
 
 
@@ -78,6 +84,7 @@ def _wait_for(*descriptors: int) -> int:
 
 BEHAVIOURS: dict[str, Callable[[Child], None]] = {
     "serve": serve,
+    "counts": counts,
     "slow": slow,
     "dies": dies,
     "damaged": damaged,

@@ -11,7 +11,7 @@ import pytest
 
 from lithair.errors import LithairError, LockedByOther
 from lithair.storage.memory_file import read_memory_file, write_memory_file
-from lithair.storage.run_dir import RunDir
+from lithair.storage.run_dir import RunDir, read_admin_token
 
 
 def test_it_is_made_private_with_its_parents(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_second_server_is_refused_with_the_process_that_holds_it(tmp_path: Pat
 
 def test_the_lock_ends_with_the_process_that_held_it(tmp_path: Path) -> None:
     script = (
-        "import os, signal, sys; from lithair.storage.run_dir import RunDir;"
+        "import os, signal, sys; from lithair.storage.run_dir import RunDir, read_admin_token;"
         " RunDir.open(sys.argv[1]); os.kill(os.getpid(), signal.SIGKILL)"
     )
     place = str(tmp_path / "run")
@@ -44,9 +44,9 @@ def test_stale_sockets_are_removed_and_nothing_else(tmp_path: Path) -> None:
     place.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(place / "control"))
-    (place / "admin-token").write_text("kept")
+    (place / "notes").write_text("kept")
     run_dir = RunDir.open(str(place))
-    assert sorted(os.listdir(place)) == ["admin-token", "lock"]
+    assert sorted(os.listdir(place)) == ["lock", "notes"]
     run_dir.close()
 
 
@@ -79,3 +79,26 @@ def test_a_memory_file_is_read_whole_by_position_and_can_not_be_changed() -> Non
         os.pwrite(descriptor, b"x", 0)
     assert read_memory_file(descriptor) == data
     assert read_memory_file(second) == data
+
+
+def test_a_token_of_a_server_that_is_gone_opens_nothing_any_more(tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    run_dir = RunDir.open(str(place))
+    run_dir.make_admin_token()
+    first = read_admin_token(str(place))
+    os.close(run_dir._lock_fd)  # as a kill leaves it
+    again = RunDir.open(str(place))
+    assert read_admin_token(str(place)) is None
+    again.make_admin_token()
+    second = read_admin_token(str(place))
+    again.close()
+    assert first
+    assert second
+    assert first != second
+    assert os.listdir(place) == ["lock"]
+
+
+def test_a_token_is_not_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("token")
+    (tmp_path / "admin-token").symlink_to(tmp_path / "elsewhere")
+    assert read_admin_token(str(tmp_path)) is None
