@@ -90,15 +90,21 @@ def _directories(files: Files, given: str) -> dict[str, list[DamagedLog]]:
 
 
 def _verified(files: Files, directory: str, missing: list[DamagedLog]) -> Verified:
-    with ProgressLine(directory) as line:
-        try:
+    if missing and not holds_log(files, directory):
+        found = Verified(directory)
+    else:
+        with ProgressLine(directory) as line:
             found = verify_directory(files, directory, line.show)
-        except FileNotFoundError:
-            if not missing:
-                raise
-            found = Verified(directory)
     found.damage[:0] = [Damage(each.path, each.offset, each.what) for each in missing]
     return found
+
+
+def holds_log(files: Files, directory: str) -> bool:
+    """Say whether there is anything of a log in a directory, or a directory at all."""
+    try:
+        return directories_with_logs(files, directory) == [directory]
+    except FileNotFoundError:
+        return False
 
 
 def summary_of(found: Verified) -> str:
