@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lithair.gateway.figures import METRICS_PATH
 from lithair.gateway.limits import HEAD_BYTES_MAX, HEAD_FIELDS_MAX, PATIENCE
 from lithair.gateway.operations import built_in_places
 from lithair.gateway.routes import ALLOW, RESERVED, SERVER_ROUTES, SHAPES, STATUSES, allow
@@ -31,7 +32,7 @@ def test_the_routes_of_the_server_are_documented() -> None:
     assert documented == {
         path: allow(dict.fromkeys(methods)) for path, methods in SERVER_ROUTES.items()
     }
-    assert {path for path, _ in built_in_places()} == set(SERVER_ROUTES)
+    assert {path for path, _ in built_in_places()} | {METRICS_PATH} == set(SERVER_ROUTES)
 
 
 def test_the_statuses_are_documented() -> None:

@@ -4,6 +4,10 @@ import re
 
 from lithair.cli.main import COMMANDS
 from lithair.config import SETTINGS
+from lithair.gateway.admin_routes import ROUTES, ModelStats
+from lithair.gateway.backup_route import BACKUP_PATH
+from lithair.gateway.metrics import METRICS
+from lithair.gateway.routes import allow
 from lithair.retention import OVERRIDES
 from tests.tidy.source import ROOT
 
@@ -36,3 +40,34 @@ def test_every_setting_is_in_the_docs() -> None:
 def test_every_command_is_in_the_docs() -> None:
     text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"## lithair {name}" not in text] == []
+
+
+def rows_below(page: str, heading: str) -> list[list[str]]:
+    """Give the cells of the first table below a heading, without its head."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    table = re.search(r"(?:^\|.*\n)+", text.partition(f"\n{heading}\n")[2], re.MULTILINE)
+    assert table is not None, f"{page} has no table below {heading}"
+    lines = table.group().strip().split("\n")[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_metric_is_in_the_docs_as_it_describes_itself() -> None:
+    told = [
+        [f"`{name}`", metric.kind, ", ".join(metric.labels), metric.says]
+        for name, metric in METRICS.items()
+    ]
+    assert rows_below("operations.md", "## `/metrics`") == told
+
+
+def test_every_route_of_administration_is_in_the_docs() -> None:
+    documented = {row[0].strip("`"): row[1] for row in rows_below("operations.md", "## `/_admin`")}
+    served = {**ROUTES, BACKUP_PATH: {"POST": None}}
+    assert documented == {
+        path: allow({**acts, "HEAD": None} if "GET" in acts else acts)
+        for path, acts in served.items()
+    }
+
+
+def test_every_figure_of_a_model_is_in_the_docs() -> None:
+    documented = [row[0].strip("`") for row in rows_below("operations.md", "### `_stats`")]
+    assert documented == list(ModelStats.__struct_fields__)
