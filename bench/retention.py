@@ -35,8 +35,6 @@ STEADY_CONNECTIONS = 16  # with their pauses far from what a core can do
 TITLE = "model mails"
 SCAN = "body=~no+mail+says+this&take=50"
 
-AnyModel = type[Mail] | type[ThreadedMail]
-
 
 class Reads(NamedTuple):
     """One kind of GET by id: where, of which items, and whether they come from the disk itself."""
@@ -226,7 +224,7 @@ def section_of_scans(server: "Server", items: int) -> str:
 # RAM and opening
 
 
-def open_often(directory: Path, model: AnyModel, items: int) -> Opened:
+def open_often(directory: Path, model: type[Mail], items: int) -> Opened:
     """Start a server on a log, again and again."""
     ready_s: list[float] = []
     sizes: list[int] = []
@@ -239,7 +237,7 @@ def open_often(directory: Path, model: AnyModel, items: int) -> Opened:
     return Opened(ready_s, median(sizes), mails.log_bytes(directory))
 
 
-def measure_sizes(directory: Path, model: AnyModel, items: int) -> tuple[Sizes, str]:
+def measure_sizes(directory: Path, model: type[Mail], items: int) -> tuple[Sizes, str]:
     """Give the sizes of one model, and of the one with an index what else there is to tell."""
     told = ""
     with mails.application(directory, model).running() as server:

@@ -1,0 +1,207 @@
+"""A disk that is full: reads go on, nothing acknowledged is lost, and writes resume with room."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from lithair import connect
+from lithair.errors import StorageFull
+from tests.end_to_end.parcels import Parcel
+from tests.support.started import Started
+from tests.support.waiting import wait_until
+from tests.tidy.source import ROOT
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
+DISK_BYTES = 12 << 20
+BODY_BYTES = 30_000
+PARCELS_MAX = 2 * DISK_BYTES // BODY_BYTES  # more than there is room for
+RESUME_MAX_S = 30.0  # a model that was opened on a full disk tries each second
+MOUNT_MAX_S = 30.0
+TOKEN = "full-disk-test"
+COMPACT = "/_admin/data/models/parcels/compact"
+
+
+class SmallDisk:
+    """A mounted file system of a few megabytes, and a file that takes the room of others."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ballast = path / "ballast"
+
+    def fill(self, leave_bytes: int = 0) -> None:
+        """Take all the room there is, but for so much."""
+        self.make_room()
+        with self._ballast.open("wb", buffering=0) as ballast:
+            left = self.free_bytes() - leave_bytes
+            while left > 0:
+                try:
+                    left -= ballast.write(b"\0" * min(left, 1 << 16))
+                except OSError:
+                    break
+        assert self.free_bytes() <= leave_bytes + 4096
+
+    def make_room(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.path).free
+
+    def used_bytes(self) -> int:
+        return shutil.disk_usage(self.path).used
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Mount it, and unmount it whatever happens. Only root may do so, on a system that lets it."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("a small file system can only be mounted by root")
+    options = ["-t", "tmpfs", "-o", f"size={DISK_BYTES}", "lithair-test", str(path)]
+    try:
+        done = run("mount", *options)
+    except FileNotFoundError:
+        pytest.skip("there is no mount(8) here")
+    if done.returncode:
+        pytest.skip(f"a small file system can't be mounted here: {done.stderr.strip()}")
+    try:
+        yield SmallDisk(path)
+    finally:
+        if run("umount", str(path)).returncode:
+            done = run("umount", "--lazy", str(path))
+            assert not done.returncode, done.stderr
+
+
+def run(*command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=MOUNT_MAX_S)
+
+
+class Shop:
+    """A server on the small disk, and what it has acknowledged."""
+
+    def __init__(self, directory: Path) -> None:
+        shutil.copy(ROOT / "tests/end_to_end/parcels.py", directory / "app.py")
+        self._directory = directory
+        self.acknowledged: dict[str, str] = {}  # id -> label
+        self.refused: set[str] = set()
+        self.url = ""
+
+    @contextmanager
+    def open(self) -> Generator[Started]:
+        with (
+            Started(self._directory, environ={"LT_ADMIN_TOKEN": TOKEN}) as server,
+            httpx.Client(timeout=120) as self.http,
+        ):
+            self.url = server.url + "/api/parcels"
+            yield server
+            assert server.stop() == 0, server.log
+
+    def post(self, key: str, body_bytes: int = BODY_BYTES) -> int:
+        """Send a new parcel; gives the status, which has to be 201 or 507."""
+        parcel = {"id": key, "label": f"to {key}", "body": f"{key} " + "x" * body_bytes}
+        answer = self.http.post(self.url, json=parcel)
+        if answer.status_code == 201:
+            self.acknowledged[key] = f"to {key}"
+        else:
+            assert answer.status_code == 507, answer.text
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            self.refused.add(key)
+        return answer.status_code
+
+    def patch(self, key: str, label: str) -> int:
+        answer = self.http.patch(f"{self.url}/{key}", json={"label": label})
+        if answer.status_code == 200:
+            self.acknowledged[key] = label
+        else:
+            assert answer.status_code == 507, answer.text
+        return answer.status_code
+
+    def fill_until_507(self, prefix: str = "first") -> None:
+        for number in range(PARCELS_MAX):
+            if self.post(f"{prefix}-{number:04d}") == 507:
+                return
+        raise AssertionError(f"{PARCELS_MAX} parcels went onto a disk of {DISK_BYTES} bytes")
+
+    def check(self) -> None:
+        """Compare what the server has with what it has acknowledged."""
+        count = self.http.get(self.url + "/count").raise_for_status().json()["count"]
+        assert count == len(self.acknowledged)
+        listed = self.http.get(self.url, params={"fields": "label", "take": 1000}).json()
+        assert {one["id"]: one["label"] for one in listed["data"]} == self.acknowledged
+        for key, label in self.acknowledged.items():
+            parcel = self.http.get(f"{self.url}/{key}").raise_for_status().json()
+            assert parcel["label"] == label
+            assert parcel["body"].startswith(f"{key} x")
+        for key in self.refused - self.acknowledged.keys():
+            assert self.http.get(f"{self.url}/{key}").status_code == 404
+
+    def wait_until_writable(self, key: str) -> None:
+        wait_until(lambda: self.post(key) == 201, "writes to resume", RESUME_MAX_S)
+
+
+def test_a_full_disk_refuses_writes_and_takes_them_again_when_there_is_room(
+    disk: SmallDisk, tmp_path: Path
+) -> None:
+    """The first write after there is room succeeds; nothing has to be waited for."""
+    shop = Shop(tmp_path)
+    with shop.open():
+        disk.fill(leave_bytes=DISK_BYTES // 2)
+        shop.fill_until_507()
+        assert len(shop.acknowledged) > 50
+        shop.check()
+        disk.fill()
+        key = next(iter(shop.acknowledged))
+        for _ in range(5):
+            assert shop.patch(key, "elsewhere") == 507
+        with connect(tmp_path / ".lithair") as lithair, pytest.raises(StorageFull):
+            lithair.model(Parcel).create(Parcel(label="by handle", body="x" * BODY_BYTES))
+        shop.check()
+        disk.make_room()
+        assert shop.patch(key, "elsewhere") == 200
+        for number in range(20):
+            assert shop.post(f"second-{number}") == 201
+        shop.check()
+        shop.fill_until_507("third")
+        shop.check()
+    disk.make_room()
+    with shop.open():
+        shop.check()
+
+
+def test_a_server_that_starts_on_a_full_disk_serves_what_it_has_and_then_writes(
+    disk: SmallDisk, tmp_path: Path
+) -> None:
+    """It is stopped on the full disk, and its model's process killed there as well."""
+    shop = Shop(tmp_path)
+    with shop.open():
+        disk.fill(leave_bytes=DISK_BYTES // 2)
+        shop.fill_until_507()
+        disk.fill()
+    for turn in range(2):
+        with shop.open() as server:
+            assert shop.post(f"while-full-{turn}") == 507
+            shop.check()
+            before = server.child("model parcels").pid
+            server.child("model parcels").kill()
+            wait_until(lambda: _is_new(server, before), "another model process")  # noqa: B023
+            assert shop.post(f"still-full-{turn}") == 507
+            shop.check()
+    with shop.open():
+        assert shop.post("before-room") == 507
+        disk.make_room()
+        shop.wait_until_writable("with-room")
+        shop.check()
+    with shop.open():
+        shop.check()
+
+
+def _is_new(server: Started, pid: int) -> bool:
+    found = server.find("model parcels")
+    return found is not None and found.pid != pid
