@@ -142,7 +142,7 @@ class RequestClient:
         if pending is None:
             return
         pending.on_reply = None
-        if pending.is_sent and self._is_greeted and pending.verb in CANCELLED_THERE:
+        if pending.is_sent and self._is_greeted and _takes_long(pending):
             self._last_id += 1
             cancel = (self._last_id, int(Verb.CANCEL), 0, "", request_id)
             self._unsent.append(Pending(cancel, _ignore, ENVELOPE_BYTES))
@@ -374,6 +374,13 @@ class RequestClient:
                 following = deadline_ms
         asked_ms = self._next_deadline_ms  # of what callbacks have asked meanwhile
         self._next_deadline_ms = min(following or asked_ms, asked_ms or following)
+
+
+def _takes_long(pending: Pending) -> bool:
+    """Tell whether a read is worth cancelling there: a get is when it is asked more than an id."""
+    if pending.verb == Verb.GET:
+        return not isinstance(pending.request[-1], str)
+    return pending.verb in CANCELLED_THERE
 
 
 def _answer(pending: Pending, reply: Reply) -> None:

@@ -214,11 +214,16 @@ def test_a_request_cancelled_before_it_was_sent_is_not_sent(
     assert model.asked(Verb.CANCEL) == []
 
 
-def test_cancelling_a_long_read_reaches_the_process(asking: Asking, model: LittleModel) -> None:
+@pytest.mark.parametrize(
+    ("verb", "argument"), [(Verb.LIST, ()), (Verb.GET, ("a", (("as_of", "1"),)))]
+)
+def test_cancelling_a_long_read_reaches_the_process(
+    asking: Asking, model: LittleModel, verb: Verb, argument: Asked
+) -> None:
     greet(asking, model)
     model.is_silent = True
-    asked = asking.read("page", Verb.LIST, ())
-    run_until(lambda: model.asked(Verb.LIST), "the read", asking, model)
+    asked = asking.read("page", verb, argument)
+    run_until(lambda: model.asked(verb), "the read", asking, model)
     asking.client.cancel(asked)
     run_until(lambda: model.asked(Verb.CANCEL), "the cancel", asking, model)
     (cancel,) = model.asked(Verb.CANCEL)
