@@ -3,7 +3,7 @@
 import os
 import pty
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TextIO
 
@@ -19,7 +19,7 @@ Announce = Callable[[TextIO], None]
 
 
 @pytest.fixture
-def announce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Announce:
+def announce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Announce]:
     run_dir = RunDir.open(str(tmp_path / "run"))
     run_dir.make_admin_token()
 
@@ -29,7 +29,8 @@ def announce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Announce:
             patch.setattr(sys, "stdout", out)
             Announcement(plan).ready(Supervision([], RestartLimit(5, 30_000), 0), "http://x")
 
-    return announce
+    yield announce
+    run_dir.close()
 
 
 def test_the_token_is_shown_on_a_terminal(tmp_path: Path, announce: Announce) -> None:
