@@ -124,32 +124,13 @@ class TimeTravel:
     def _begin(self, question: PastQuestion, now_ms: int) -> None:
         question.tries += 1
         try:
-            errand = self._start(self._task(question))
+            errand = self._start(past_task(question, self._state, self._log, self._bounds))
         except LithairError as error:
             self._refuse(question, error if error.status < 500 else Refusal(503, str(error)))
             return
         self._running, self._errand = question, errand
         self._ends_ms = question.deadline_ms or now_ms + RUNNING_MS_MAX
         self._poll.register(errand.fileno(), select.EPOLLIN)
-
-    def _task(self, question: PastQuestion) -> PastListTask:
-        check_as_of(question.as_of, self._state, self._log)  # again: it may have waited for long
-        if self._log.is_read_only:  # what was carried over is in memory only
-            raise Refusal(503, READ_ONLY)
-        snapshot, as_of = self._log.snapshot, question.as_of
-        from_snapshot = snapshot is not None and as_of.includes(
-            snapshot.header.cut, snapshot.header.time_ms
-        )
-        seq = min(as_of.seq, self._state.seq)
-        return PastListTask(
-            paths=paths_to(self._log.view(), seq, from_snapshot=from_snapshot),
-            time_ms=as_of.time_ms,
-            pairs=question.pairs,
-            access=question.access,
-            is_count=question.is_count,
-            take_max=self._bounds.take_max,
-            list_bytes_max=self._bounds.list_bytes_max,
-        )
 
     def _look(self, errand: Runs, now_ms: int) -> None:
         question = self._running
@@ -181,3 +162,27 @@ class TimeTravel:
         if errand is not None:
             self._poll.unregister(errand.fileno())
             errand.kill()
+
+
+def past_task(
+    question: PastQuestion, state: ModelState, event_log: EventLog, bounds: Bounds
+) -> PastListTask:
+    """Say what an errand has to do for a question; raises Refusal, Dropped."""
+    as_of = question.as_of
+    check_as_of(as_of, state, event_log)  # again: it may have waited for long
+    if event_log.is_read_only:  # what was carried over is in memory only
+        raise Refusal(503, READ_ONLY)
+    snapshot = event_log.snapshot
+    from_snapshot = snapshot is not None and as_of.includes(
+        snapshot.header.cut, snapshot.header.time_ms
+    )
+    seq = min(as_of.seq, state.seq)
+    return PastListTask(
+        paths=paths_to(event_log.view(), seq, from_snapshot=from_snapshot),
+        time_ms=as_of.time_ms,
+        pairs=question.pairs,
+        access=question.access,
+        is_count=question.is_count,
+        take_max=bounds.take_max,
+        list_bytes_max=bounds.list_bytes_max,
+    )

@@ -8,15 +8,24 @@ import random
 
 import msgspec
 
+from lithair.actors.errand_process import present_form
 from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of
+from lithair.actors.log_loading import load
+from lithair.actors.past_list import past_list
+from lithair.actors.time_travel import Bounds, PastQuestion, past_task
 from lithair.core.command import PUBLIC, TRUSTED, Action, Command
-from lithair.core.event import Event, EventKind
-from lithair.core.model_state import ModelState
+from lithair.core.event import EventKind
+from lithair.core.model_state import EVERYTHING, ModelState
 from lithair.core.problem import Refusal
 from lithair.core.reads import Read
+from lithair.declaration import ModelDeclaration
+from lithair.declaration.packing import pack_part
 from lithair.handler import ModelHandler
+from lithair.retention import Retention
+from lithair.storage.compaction import CompactionPlan, compact
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
-from tests.core.films import NOW_MS, Film
+from lithair.storage.snapshot import Snapshot
+from tests.core.films import LIST_BYTES_MAX, NOW_MS, Film
 from tests.support.simulated_files import SimulatedFiles
 
 DIRECTORY = "/data/films"
@@ -25,28 +34,47 @@ KEYS = "abcdef"
 Item = tuple[int, bytes]  # seq of its last event, and its JSON
 
 
+class _Page(msgspec.Struct):
+    data: list[msgspec.Raw]
+
+
 class Living:
     """One model, driven as its process drives it; `pasts[seq]` is what it was after that event."""
 
-    def __init__(self, segment_bytes_max: int = 1 << 20) -> None:
+    def __init__(self, segment_bytes_max: int = 1 << 20, retention: Retention = EVERYTHING) -> None:
         self.files = SimulatedFiles()
         self.now_ms = NOW_MS
         self.pasts: list[dict[str, Item]] = [{}]
         self.times: list[int] = [0]  # of each seq
-        self.facts: dict[str, list[Event]] = {}
         self._numbers = itertools.count(1)
         self._options = LogOptions(segment_bytes_max=segment_bytes_max, lock_wait_s=0)
-        self.state = ModelState(ModelHandler(Film, "unused"), take_max=1000)
-        self.log = self._opened()
+        part, _ = pack_part(ModelHandler(Film, "unused"))
+        self.model = ModelDeclaration("films", "Film", "/films", DIRECTORY, retention, part)
+        self.open()
 
-    def _opened(self) -> EventLog:
+    def open(self) -> None:
+        """Begin a life of its process, from what the disk holds."""
+        self.state = ModelState(self.model.handler, 1000, self.model.retention)
         schema = self.state.schema
         stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
-        log = EventLog.open(self.files, DIRECTORY, stamp, self._options, self.now_ms)
-        for _ in log.replay():
-            pass
-        self.state.read_item = log.read_item
-        return log
+        self.log = EventLog.open(self.files, DIRECTORY, stamp, self._options, self.now_ms)
+        load(self.log, self.state, self.now_ms, lambda: None)
+
+    def compact(self, *, keep_history: bool = False) -> None:
+        """Do what a model process does to compact its log."""
+        cut = self.log.seal()
+        keep_history = keep_history or self.log.has_archive
+        plan = CompactionPlan(cut, self.now_ms, keep_history)
+        name = compact(self.files, DIRECTORY, plan, present_form(self.model), lambda *_: None)
+        parity = self.log.stage(name)
+        snapshot = Snapshot.open(self.files, DIRECTORY, name)
+        for block in snapshot.items():
+            self.state.adopt(block, parity, 0, len(block.keys))
+        snapshot.close()
+        for path in self.log.install(keep_history=keep_history):
+            self.files.remove(path)
+        if not keep_history:
+            self.state.forget_graves(cut)
 
     def do(self, action: Action, key: str = "", body: bytes = b"") -> int:
         """Carry out one command; gives its status."""
@@ -66,8 +94,10 @@ class Living:
                 past[event.key] = (event.seq, event.payload)
             self.pasts.append(past)
             self.times.append(event.time_ms)
-            self.facts.setdefault(event.key, []).append(event)
-        return self.state.commit(plan, placed)[0].status
+        status = self.state.commit(plan, placed)[0].status
+        while self.state.evict(self.now_ms, 10):
+            pass
+        return status
 
     def write(self, rng: random.Random, commands: int) -> None:
         """Write at random: some create, change, delete and create again what there was."""
@@ -99,6 +129,21 @@ class Living:
                 raise
             return None
         return read.item_seq, read.body
+
+    def page(self, *pairs: tuple[str, str], is_count: bool = False) -> Read:
+        """Ask for a list as it was, as a request does; raises LithairError."""
+        query = self.state.views[TRUSTED].queries.read(pairs, for_count=is_count)
+        assert query.as_of is not None
+        check_as_of(query.as_of, self.state, self.log)
+        bounds = Bounds(1000, LIST_BYTES_MAX)
+        question = PastQuestion(b"", 1, 0, TRUSTED, pairs, query.as_of, is_count)
+        task = past_task(question, self.state, self.log, bounds)
+        return past_list(self.files, self.model, task, lambda *_: None)
+
+    def items_at(self, as_of: str) -> list[bytes]:
+        """Give the items that a list shows as they were, in order."""
+        body = self.page(("as_of", as_of)).body
+        return [bytes(raw) for raw in msgspec.json.decode(body, type=_Page).data]
 
     def history(self, key: str, access: str = PUBLIC) -> list[dict[str, object]]:
         """Give an item's history; raises Refusal 404 when there is none."""
