@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from lithair.core.command import PUBLIC, TRUSTED, Answer, Command, Outcome, Plan
 from lithair.core.decide import Decision
-from lithair.core.event import Event, EventKind, Position, Slot
+from lithair.core.event import ERASED, Event, EventKind, Position, Slot
 from lithair.core.graves import Graves
 from lithair.core.idempotency import CommandMemory, Keyed, KeyMemory
 from lithair.core.kept import is_hot
@@ -140,7 +140,7 @@ class ModelState:
         """Give an event that was read from the log with its item in the present form."""
         if self.upgrades:
             upgrade = self.upgrades.get(event.fingerprint)
-            if upgrade is not None:
+            if upgrade is not None and event.kind != ERASED:
                 event.payload = upgraded(upgrade, event)
                 event.fingerprint = b""
         return event

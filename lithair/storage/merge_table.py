@@ -137,8 +137,6 @@ class MergeTable:
         self._places.extend(block.places)
         self._segments.extend(block.segments)
         self._offsets.extend(block.offsets)
-        for key in self._purged.intersection(block.keys):
-            self._free.append(self._rows.pop(key))
 
     def take_remembered(self, block: RememberedBlock) -> None:
         for row in zip(
@@ -175,7 +173,7 @@ class MergeTable:
         unpack, unpack_frame, head_bytes = _RECORD.unpack_from, _FRAME.unpack_from, FRAME_HEAD_BYTES
         fixed_bytes, keyed_bytes, keyed_flag = RECORD_BYTES_MIN, KEYED.size, KEYED_FLAG
         known_flags, no_command, free = KNOWN_FLAGS, NO_COMMAND, self._free
-        rows, purged, commands_after = self._rows, self._purged, self._memory.commands_after
+        rows, commands_after = self._rows, self._memory.commands_after
         wheres, lengths, seqs, graves = self._wheres, self._lengths, self._seqs, self.graves
         at = offset = 0
         while offset < end:
@@ -193,8 +191,6 @@ class MergeTable:
                 if kind == ERASED:
                     continue
                 key = buffer[key_at : key_at + key_len].decode()
-                if purged and key in purged:
-                    continue
                 row = rows.get(key)
                 if kind == DELETE:
                     assert row is not None, f"event {seq} deletes {key!r}, which is not there"
@@ -217,6 +213,9 @@ class MergeTable:
                 if (is_recent and command != no_command) or flags & keyed_flag:
                     self._remember(buffer, at, base + at)
         (self.time_ms,) = _TIME.unpack_from(buffer, at + _TIME_AT)
+        if graves:
+            for key in self._purged:
+                graves.pop(key, None)
 
     def _position(self, where: int) -> Position:
         return Position(self._first_seqs[where >> FILE_SHIFT], where & OFFSET_MASK)
