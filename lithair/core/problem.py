@@ -69,6 +69,8 @@ def problem_of(error: LithairError) -> bytes:
 
 def _dropped_body(error: Dropped) -> bytes:
     """Say what can still be had: a seq, and its time where that is known."""
+    if not error.oldest and error.oldest_ms is None:
+        return problem_body(error.status, "Compaction has dropped this", error.errors)
     members: dict[str, object] = {"oldest_seq": error.oldest}
     at = f"event {error.oldest}"
     if error.oldest_ms is not None:

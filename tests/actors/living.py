@@ -34,6 +34,10 @@ KEYS = "abcdef"
 Item = tuple[int, bytes]  # seq of its last event, and its JSON
 
 
+def nothing_done(_done: int, _total: int) -> None:
+    """Report nothing."""
+
+
 class _Page(msgspec.Struct):
     data: list[msgspec.Raw]
 
@@ -65,7 +69,7 @@ class Living:
         cut = self.log.seal()
         keep_history = keep_history or self.log.has_archive
         plan = CompactionPlan(cut, self.now_ms, keep_history)
-        name = compact(self.files, DIRECTORY, plan, present_form(self.model), lambda *_: None)
+        name = compact(self.files, DIRECTORY, plan, present_form(self.model), nothing_done)
         parity = self.log.stage(name)
         snapshot = Snapshot.open(self.files, DIRECTORY, name)
         for block in snapshot.items():
@@ -138,7 +142,7 @@ class Living:
         bounds = Bounds(1000, LIST_BYTES_MAX)
         question = PastQuestion(b"", 1, 0, TRUSTED, pairs, query.as_of, is_count)
         task = past_task(question, self.state, self.log, bounds)
-        return past_list(self.files, self.model, task, lambda *_: None)
+        return past_list(self.files, self.model, task, nothing_done)
 
     def items_at(self, as_of: str) -> list[bytes]:
         """Give the items that a list shows as they were, in order."""
