@@ -140,6 +140,7 @@ class Merge:
         table.time_ms = header.time_ms
         for items in before.items():
             table.take_items(items)
+        table.end_snapshot(header.cut)
         for remembered in before.remembered():
             table.take_remembered(remembered)
         for graves in before.graves():
@@ -181,9 +182,8 @@ class Merge:
         writer = SnapshotWriter(self._files, self._directory, header)
         try:
             self._write_items(writer, table)
-            if table.graves is not None:
-                for key, home in table.graves.items():
-                    writer.add_grave(key, home)
+            for key, home in table.graves():
+                writer.add_grave(key, home)
             return writer.finish()
         except BaseException:
             writer.give_up()
@@ -202,7 +202,7 @@ class Merge:
                     if seq in wanted:
                         places[seq] = (place, len(record))
             self._advance(sum(rows.lengths))
-        self._write_remembered(writer, remembered, places)
+        self._write_remembered(writer, table, remembered, places)
         self._progress(self._total, self._total)
 
     def _present_items(self, rows: Rows) -> tuple[ItemBlock, list[bytes]]:
@@ -226,16 +226,20 @@ class Merge:
         return block, records
 
     def _write_remembered(
-        self, writer: SnapshotWriter, remembered: list[RememberedEvent], places: Places
+        self,
+        writer: SnapshotWriter,
+        table: MergeTable,
+        remembered: list[RememberedEvent],
+        places: Places,
     ) -> None:
         """Write what is remembered; an event that is its item's last one refers to that record."""
-        purged = frozenset(self._plan.purge)
+        purged_up_to = table.purged_up_to
         for events in chunks(remembered):
             others = iter(self._events([event for event in events if event.seq not in places]))
             for known in events:
                 place, length = places.get(known.seq, (0, 0))
                 event = _without_item(known) if place else next(others)
-                if event.kind != ERASED and event.key not in purged:
+                if event.kind != ERASED and event.seq > purged_up_to.get(event.key, 0):
                     writer.add_remembered(event, place, length)
 
     def _events(self, remembered: list[RememberedEvent]) -> list[Event]:

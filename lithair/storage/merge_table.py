@@ -111,9 +111,10 @@ class MergeTable:
 
     def __init__(self, memory: Memory, *, keeps_graves: bool, purged: Collection[str]) -> None:
         self.time_ms = 0  # of the last event
-        self.graves: dict[str, Position] | None = {} if keeps_graves else None
+        self._graves: dict[str, Position] | None = {} if keeps_graves else None
         self._memory = memory
-        self._purged = frozenset(purged)
+        # Events of purged items up to these are dropped: an item that was made anew stays.
+        self.purged_up_to = dict.fromkeys(purged, 0)
         self._rows: dict[str, int] = {}  # a dict is in order of insertion: that of creation
         self._free: list[int] = []
         # An item of the snapshot has its number there in `_wheres`, and what it needs besides here.
@@ -138,6 +139,12 @@ class MergeTable:
         self._segments.extend(block.segments)
         self._offsets.extend(block.offsets)
 
+    def end_snapshot(self, cut: int) -> None:
+        """Say that all of the snapshot's items were taken: what is not live there was deleted."""
+        for key in self.purged_up_to:
+            if key not in self._rows:
+                self.purged_up_to[key] = cut
+
     def take_remembered(self, block: RememberedBlock) -> None:
         for row in zip(
             block.seqs,
@@ -152,11 +159,10 @@ class MergeTable:
             self._memory.add(RememberedEvent(*row))
 
     def take_graves(self, block: GraveBlock) -> None:
-        if self.graves is None:
+        if self._graves is None:
             return
         for key, segment, offset in zip(block.keys, block.segments, block.offsets, strict=True):
-            if key not in self._purged:
-                self.graves[key] = Position(segment, offset)
+            self._graves[key] = Position(segment, offset)
 
     # Of the segments after it
 
@@ -173,8 +179,8 @@ class MergeTable:
         unpack, unpack_frame, head_bytes = _RECORD.unpack_from, _FRAME.unpack_from, FRAME_HEAD_BYTES
         fixed_bytes, keyed_bytes, keyed_flag = RECORD_BYTES_MIN, KEYED.size, KEYED_FLAG
         known_flags, no_command, free = KNOWN_FLAGS, NO_COMMAND, self._free
-        rows, commands_after = self._rows, self._memory.commands_after
-        wheres, lengths, seqs, graves = self._wheres, self._lengths, self._seqs, self.graves
+        rows, purged, commands_after = self._rows, self.purged_up_to, self._memory.commands_after
+        wheres, lengths, seqs, graves = self._wheres, self._lengths, self._seqs, self._graves
         at = offset = 0
         while offset < end:
             frame_seq, n = unpack_frame(buffer, offset)
@@ -197,6 +203,8 @@ class MergeTable:
                     free.append(rows.pop(key))
                     if graves is not None:
                         graves[key] = self._position(base + at)
+                    if key in purged:
+                        purged[key] = seq
                 elif row is not None or free:
                     if row is None:
                         rows[key] = row = free.pop()
@@ -213,9 +221,6 @@ class MergeTable:
                 if (is_recent and command != no_command) or flags & keyed_flag:
                     self._remember(buffer, at, base + at)
         (self.time_ms,) = _TIME.unpack_from(buffer, at + _TIME_AT)
-        if graves:
-            for key in self._purged:
-                graves.pop(key, None)
 
     def _position(self, where: int) -> Position:
         return Position(self._first_seqs[where >> FILE_SHIFT], where & OFFSET_MASK)
@@ -260,6 +265,12 @@ class MergeTable:
             [segments[w] if w < limit else first_seqs[w >> shift] for w in found],
             [offsets[w] if w < limit else w & mask for w in found],
         )
+
+    def graves(self) -> Iterator[tuple[str, Position]]:
+        """Give the deleted items; none unless graves are kept."""
+        for key, position in (self._graves or {}).items():
+            if key not in self.purged_up_to:
+                yield key, position
 
     def remembered(self) -> list[RememberedEvent]:
         """Give the events whose answers are remembered, ascending."""
