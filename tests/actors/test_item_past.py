@@ -6,8 +6,10 @@ import pytest
 
 from lithair.core.as_of import rfc3339
 from lithair.core.command import PUBLIC, TRUSTED, Action
-from lithair.core.event import Position
+from lithair.core.event import Event, Position
 from lithair.core.problem import Refusal
+from lithair.core.reads import get
+from lithair.retention import Retention
 from tests.actors.living import KEYS, Living
 from tests.core.films import decoded
 
@@ -99,3 +101,24 @@ def test_a_past_of_many_records_takes_several_steps() -> None:
         living.do(Action.UPSERT_AT, "a", b'{"id":"a","stock":%d}' % number)
     assert living.item_at("a", "3") == living.pasts[3]["a"]
     assert len(living.history("a")) == 100
+
+
+def test_some_fields_of_an_evicted_item_are_those_of_a_hot_one_and_kept_ones_need_no_disk() -> None:
+    hot, cold = Living(), Living(retention=Retention(count=1))
+    for living in (hot, cold):
+        living.do(Action.CREATE, body=b'{"id":"a","title":"x","year":1,"stock":7,"secret":"s"}')
+        living.do(Action.CREATE, body=b'{"id":"b"}')
+    reads_done: list[Position] = []
+    read_item = cold.state.read_item
+
+    def counted(home: Position, place: int, length: int) -> Event:
+        reads_done.append(home)
+        return read_item(home, place, length)
+
+    cold.state.read_item = counted
+    for wires, is_cold in (("year,title", False), ("", False), ("year,stock", True)):
+        fields = frozenset(name for name in wires.split(",") if name)
+        for access in (TRUSTED, PUBLIC):
+            reads_done.clear()
+            assert get(cold.state, "a", access, fields) == get(hot.state, "a", access, fields)
+            assert bool(reads_done) == is_cold, wires
