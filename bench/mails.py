@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lithair.actors.background import Server
 
 MEMORY = 1000  # items that are whole in RAM
+TITLE = "model mails"  # of the model's process
 BATCH = 4000  # items of one bulk write
 PATIENCE_S = 600.0  # a scan of a gigabyte is no reason to give up, and a compaction neither
 BODY = "It was a bright cold day in November, and the clocks were striking. " * 13

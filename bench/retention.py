@@ -32,7 +32,6 @@ SECONDS = 4
 OPENINGS = 3
 LISTS = 101  # of one kind, for a median and a 99th percentile
 STEADY_CONNECTIONS = 16  # with their pauses far from what a core can do
-TITLE = "model mails"
 SCAN = "body=~no+mail+says+this&take=50"
 
 
@@ -140,12 +139,13 @@ def section_of_reads(server: "Server", directory: Path, items: int) -> str:
         mails.application(few_directory, ThreadedMail).running() as few,
     ):
         mails.fill(few, ThreadedMail, FEW_ITEMS)
-        last_cold = items - MEMORY - 1
+        last_cold, few_cold = items - MEMORY - 1, FEW_ITEMS - MEMORY - 1
         found = measure_reads(
             (
                 Reads("hot", server, last_cold + 1, items - 1),
                 Reads(f"evicted, of {items:,}", server, 0, last_cold),
-                Reads(f"evicted, of {FEW_ITEMS:,}", few, 0, FEW_ITEMS - MEMORY - 1),
+                Reads(f"evicted, of {FEW_ITEMS:,}", few, 0, few_cold),
+                Reads(f"evicted, as many of {items:,}", server, 0, few_cold),
                 Reads("evicted, kernel has no pages", server, 0, last_cold, directory),
             )
         )
@@ -232,7 +232,7 @@ def open_often(directory: Path, model: type[Mail], items: int) -> Opened:
         started = time.monotonic()
         with mails.application(directory, model).running() as server:
             ready_s.append(time.monotonic() - started)
-            sizes.append(rss_bytes(server, TITLE))
+            sizes.append(rss_bytes(server, mails.TITLE))
             assert server.handle(model).count() == items
     return Opened(ready_s, median(sizes), mails.log_bytes(directory))
 
@@ -242,7 +242,7 @@ def measure_sizes(directory: Path, model: type[Mail], items: int) -> tuple[Sizes
     told = ""
     with mails.application(directory, model).running() as server:
         mails.fill(server, model, items)
-        filled_bytes = rss_bytes(server, TITLE)
+        filled_bytes = rss_bytes(server, mails.TITLE)
         if model is ThreadedMail:
             told = "\n".join(
                 (
@@ -255,7 +255,7 @@ def measure_sizes(directory: Path, model: type[Mail], items: int) -> tuple[Sizes
     with mails.application(directory, model).running() as server:
         with connect(server.run_dir, PATIENCE_S) as client:
             client.model(model).compact()
-        compacted_bytes = rss_bytes(server, TITLE)
+        compacted_bytes = rss_bytes(server, mails.TITLE)
     loaded = open_often(directory, model, items)
     return Sizes(filled_bytes, replayed, compacted_bytes, loaded), told
 
