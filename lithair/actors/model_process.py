@@ -6,16 +6,19 @@ or of another declaration ends the process with a sentence; it never serves a pa
 
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import cast
 
 from lithair.actors.backup_work import BackupWork, Subject
-from lithair.actors.errand import start_errand
+from lithair.actors.compaction import Compaction, Tools
+from lithair.actors.errand import Runs, Task, start_errand
 from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
+from lithair.actors.purges import Purges
 from lithair.actors.references import References
 from lithair.actors.time_travel import Bounds, TimeTravel
 from lithair.core.model_state import ModelState
@@ -35,8 +38,10 @@ def run(child: Child) -> None:
     serve(child, OsFiles())
 
 
-def serve(child: Child, files: Files) -> None:
-    """The same over any disk."""
+def serve(
+    child: Child, files: Files, start_compaction: Callable[[Task], Runs] | None = None
+) -> None:
+    """The same over any disk; on another one than the system's, something else has to merge."""
     (model,) = (m for m in child.declaration.models if m.name == child.name)
     settings = child.declaration.settings
     state = ModelState(model.handler, settings.max_take, model.retention)
@@ -56,6 +61,8 @@ def serve(child: Child, files: Files) -> None:
         stack.callback(backups.close)
         loop.upkeep.serve(Verb.BACKUP, backups.request)
         loop.tend(backups)
+        start = start_compaction or _starter(child, f"compaction of {model.name}")
+        _compact_and_purge(child, state, Tools(event_log, writer, files, start), loop, stack)
         past = _time_travel(child, model, state, event_log, loop)
         stack.callback(past.close)
         loop.look_back_with(past)
@@ -64,6 +71,25 @@ def serve(child: Child, files: Files) -> None:
         loop.run()  # raises when a sync has failed: the log stays as it is, nothing is answered
     writer.close()
     event_log.close()
+
+
+def _starter(child: Child, title: str) -> Callable[[Task], Runs]:
+    return partial(start_errand, child.declaration, child.name, title)
+
+
+def _compact_and_purge(
+    child: Child, state: ModelState, tools: Tools, loop: ModelLoop, stack: ExitStack
+) -> None:
+    compaction = Compaction(state, tools, child.declaration.compaction)
+    stack.callback(compaction.close)
+    loop.upkeep.serve(Verb.COMPACT, compaction.serve)
+    loop.tend(compaction)
+    loop.figures.compaction = lambda: compaction.figures
+    start = _starter(child, f"purge of {child.name}")
+    purges = Purges(state, tools.event_log.directory, compaction, start)
+    stack.callback(purges.close)
+    loop.upkeep.serve(Verb.PURGE, purges.serve)
+    loop.tend(purges)
 
 
 def _time_travel(

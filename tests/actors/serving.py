@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from lithair.actors.errand import Runs, Task
 from lithair.actors.model_process import serve
 from lithair.app import Lithair
 from lithair.errors import LithairError
@@ -36,11 +37,19 @@ class Said:
 class Served:
     """One model's process, as a thread; `ask` and `write` wait for the answer."""
 
-    def __init__(self, app: Lithair, name: str, run_dir: Path, files: Files) -> None:
+    def __init__(
+        self,
+        app: Lithair,
+        name: str,
+        run_dir: Path,
+        files: Files,
+        start_compaction: Callable[[Task], Runs] | None = None,
+    ) -> None:
         self.said = Said()
         self.child = Child("model", name, app.declaration({}, {}), str(run_dir), [], self.said)
         self.ending: BaseException | None = None
         self._files = files
+        self._start_compaction = start_compaction
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         wait_until(lambda: SERVING in self.said.phases or not self._thread.is_alive(), "serving")
@@ -51,7 +60,7 @@ class Served:
 
     def _run(self) -> None:
         try:
-            serve(self.child, self._files)
+            serve(self.child, self._files, self._start_compaction)
         except (LithairError, SystemExit) as error:  # what a process would end with
             self.ending = error
 

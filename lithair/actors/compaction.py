@@ -1,0 +1,395 @@
+"""Compaction as the model process sees it: its steps, one after another, beside reads and writes.
+
+    IDLE -> SEALING -> MERGING -> STAGING -> ADOPTING -> INSTALLING -> REMOVING -> IDLE
+                          any of them, on an error  ->  CLEANING -> IDLE
+
+Law: the loop waits for none of them: what changes the log is done by the log writer's thread
+between batches, the merge by a process of its own, files are read and removed in threads, places
+are switched in slices. Until INSTALLING no byte of the log is given up; whatever fails before
+leaves everything as it was.
+"""
+
+import enum
+import logging
+import os
+import queue
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, TypeVar
+
+import msgspec
+
+from lithair.actors.errand import CompactTask, Done, Failed, Runs, Task
+from lithair.actors.log_writer import LogWriter
+from lithair.actors.model_reads import convert
+from lithair.actors.upkeep import Answer
+from lithair.client.answers import Compacted
+from lithair.core.figures import CompactionFigures
+from lithair.core.model_state import ModelState
+from lithair.core.problem import Refusal, problem_of
+from lithair.core.reads import Read
+from lithair.core.snapshot import ItemBlock
+from lithair.declaration import CompactionDeclaration
+from lithair.errors import LithairError, SyncFailed
+from lithair.storage.compaction import CompactionPlan, remove_leftovers
+from lithair.storage.event_log import EventLog
+from lithair.storage.files import Files
+from lithair.storage.snapshot import Snapshot
+from lithair.wire.messages import ReadRequest
+
+SLICE_S: Final = 0.001  # what switching places may take between two looks at the socket
+ADOPT_ROWS: Final = 256  # rows between two looks at the clock, some 0.1 ms
+
+KEEP_HISTORY: Final = ("keep_history", "true")
+DROP_HISTORY: Final = ("keep_history", "false")
+
+OnDone = Callable[[Compacted | LithairError], None]
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Step(enum.Enum):
+    """What is being waited for, or done."""
+
+    IDLE = "idle"
+    SEALING = "sealing"
+    MERGING = "merging"
+    STAGING = "staging"
+    ADOPTING = "adopting"
+    INSTALLING = "installing"
+    REMOVING = "removing"
+    CLEANING = "cleaning up"
+
+
+class Wanted(msgspec.Struct):
+    """A compaction that was asked for, and who waits for it."""
+
+    keep_history: bool
+    purge: frozenset[str]
+    waiting: list[OnDone]
+
+    def covers(self, other: "Wanted") -> bool:
+        """Tell whether `other` gets what it wants by this one too."""
+        keeps = self.keep_history or not other.keep_history
+        return keeps and other.purge <= self.purge
+
+    def join(self, other: "Wanted") -> None:
+        self.keep_history = self.keep_history or other.keep_history
+        self.purge |= other.purge
+        self.waiting += other.waiting
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What a compaction works with: the log, who writes it, the disk, who runs errands."""
+
+    event_log: EventLog
+    writer: LogWriter
+    files: Files
+    start_errand: Callable[[Task], Runs]  # raises LithairError
+
+
+class Compaction:
+    """The compactions of one model; `turn` is called by its loop, whenever `fileno` is readable."""
+
+    def __init__(
+        self, state: ModelState, tools: Tools, automatic: CompactionDeclaration | None
+    ) -> None:
+        self._state = state
+        self._tools = tools
+        self._log = tools.event_log
+        self._automatic = automatic
+        self._due_ms: int | None = None
+        self._step = Step.IDLE
+        self._wanted: Wanted | None = None  # under way
+        self._next: Wanted | None = None  # what that one does not do
+        self._completed = 0
+        self._broken = ""  # why there will be none any more before the process starts again
+        self._cut = self._parity = self._size_before = 0
+        self._begun_s = 0.0
+        self._name = ""
+        self._errand: Runs | None = None
+        self._blocks: Iterator[ItemBlock] = iter(())
+        self._block: ItemBlock | None = None
+        self._row = 0
+        self._arrived: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._speaking = threading.Lock()  # around `_is_closed` and the descriptor it is about
+        self._is_closed = False
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll = select.epoll()
+        self._poll.register(self._wake_fd, select.EPOLLIN)
+
+    def fileno(self) -> int:
+        return self._poll.fileno()
+
+    @property
+    def figures(self) -> CompactionFigures:
+        snapshot = self._log.snapshot
+        return CompactionFigures(
+            self._completed,
+            snapshot.header.created_ms if snapshot else None,
+            self._step is not Step.IDLE,
+            self._state.seq - self._log.cut,
+        )
+
+    @property
+    def progress(self) -> float:
+        """How much of the merge is done, from 0 to 1."""
+        if self._errand is None:
+            return 0.0
+        return self._errand.progress.done / max(1, self._errand.progress.total)
+
+    def request(self, keep_history: bool, purge: frozenset[str], on_done: OnDone) -> None:
+        """Ask for a compaction; one that runs is joined when it does what is asked.
+
+        `on_done` is called in a turn, or at once when there is nothing to do.
+        """
+        wanted = Wanted(keep_history, purge, [on_done])
+        if self._wanted is None:
+            self._begin(wanted)
+        elif self._wanted.covers(wanted):
+            self._wanted.join(wanted)
+        elif self._next is None:
+            self._next = wanted
+        else:
+            self._next.join(wanted)
+
+    def serve(self, request: ReadRequest, answer: Answer) -> None:
+        """Do what a request asks for; raises `Refusal` when it is not understood."""
+        pairs = convert(request.argument or (), list[tuple[str, str]])
+        if any(pair not in (KEEP_HISTORY, DROP_HISTORY) for pair in pairs):
+            raise Refusal(400, f"compact: {pairs} is not understood: write keep_history=true")
+
+        def on_done(came: Compacted | LithairError) -> None:
+            if isinstance(came, Compacted):
+                answer(Read(200, msgspec.json.encode(came)))
+            else:
+                answer(Read(came.status, problem_of(came)))
+
+        self.request(KEEP_HISTORY in pairs, frozenset(), on_done)
+
+    def turn(self, now_ms: int) -> bool:
+        """Do what can be done now; tells whether there is more at once. Raises SyncFailed."""
+        self._take_arrived()
+        if self._step is Step.MERGING:
+            self._look_at_errand()
+        self._look_at_clock(now_ms)
+        if self._step is Step.ADOPTING:
+            self._adopt()
+        return self._step is Step.ADOPTING and self._block is not None
+
+    def close(self) -> None:
+        """Give up what is under way; the log is as it was, or as it will be found."""
+        self._end_errand()
+        with self._speaking:
+            self._is_closed = True
+            self._poll.close()
+            os.close(self._wake_fd)
+
+    # What is done elsewhere comes back here
+
+    def _take_arrived(self) -> None:
+        try:
+            os.eventfd_read(self._wake_fd)
+        except BlockingIOError:
+            return
+        while True:
+            try:
+                take = self._arrived.get_nowait()
+            except queue.Empty:
+                return
+            take()
+
+    def _ask_writer(self, act: Callable[[], T], then: Callable[[T], None]) -> None:
+        self._tools.writer.ask(partial(self._bring, act, then))
+
+    def _start_thread(self, act: Callable[[], T], then: Callable[[T], None]) -> None:
+        bring = partial(self._bring, act, then)
+        threading.Thread(target=bring, name="compaction", daemon=True).start()
+
+    def _bring(self, act: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do something in another thread, and bring what came of it to the loop."""
+        try:
+            take: Callable[[], None] = partial(then, act())
+        except SyncFailed:
+            raise  # the log writer passes it on, and the process ends
+        except LithairError as error:
+            take = partial(self._fail, error)
+        except OSError as error:
+            take = partial(self._fail, LithairError(str(error)))
+        except Exception as error:  # a mistake of ours costs this compaction, not the process
+            log.exception("a compaction failed while %s", self._step.value)
+            take = partial(self._fail, LithairError(f"{type(error).__name__}: {error}"))
+        with self._speaking:
+            if not self._is_closed:
+                self._arrived.put(take)
+                os.eventfd_write(self._wake_fd, 1)
+
+    # The steps
+
+    def _look_at_clock(self, now_ms: int) -> None:
+        automatic = self._automatic
+        if automatic is None:
+            return
+        if self._due_ms is not None and now_ms < self._due_ms:
+            return
+        is_first_look = self._due_ms is None
+        self._due_ms = now_ms + int(automatic.every_s * 1000)
+        is_enough = self._state.seq - self._log.cut >= automatic.events
+        if is_enough and not is_first_look and self._wanted is None and not self._broken:
+            self._begin(Wanted(automatic.keep_history, frozenset(), []))
+
+    def _begin(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._begun_s = time.monotonic()
+        self._size_before = self._log.size_bytes
+        self._cut = self._log.cut
+        if self._broken:
+            self._fail(LithairError(f"{self._broken} Restart the model's process", status=503))
+        elif self._state.seq == self._log.cut and not wanted.purge:
+            self._finish()
+        else:
+            self._step = Step.SEALING
+            self._ask_writer(self._log.seal, self._merge)
+
+    def _merge(self, cut: int) -> None:
+        assert self._wanted is not None
+        self._cut = cut
+        self._wanted.keep_history |= self._log.has_archive
+        now_ms = time.time_ns() // 1_000_000
+        plan = CompactionPlan(
+            cut, now_ms, self._wanted.keep_history, tuple(sorted(self._wanted.purge))
+        )
+        try:
+            self._errand = self._tools.start_errand(CompactTask(self._log.directory, plan))
+        except LithairError as error:
+            self._fail(error)
+            return
+        self._step = Step.MERGING
+        self._poll.register(self._errand.fileno(), select.EPOLLIN)
+
+    def _look_at_errand(self) -> None:
+        assert self._errand is not None
+        word = self._errand.poll()
+        if word is None:
+            return
+        self._end_errand()
+        if isinstance(word, Failed):
+            self._fail(LithairError(word.sentence, status=word.status))
+            return
+        assert isinstance(word, Done)
+        self._name = word.result.decode()
+        self._step = Step.STAGING
+        self._ask_writer(lambda: self._log.stage(self._name), self._open_blocks)
+
+    def _end_errand(self) -> None:
+        errand, self._errand = self._errand, None
+        if errand is not None:
+            self._poll.unregister(errand.fileno())
+            errand.kill()
+
+    def _open_blocks(self, parity: int) -> None:
+        self._parity = parity
+        self._step = Step.ADOPTING
+        self._blocks = _blocks_of(self._tools.files, self._log.directory, self._name)
+        self._start_thread(lambda: next(self._blocks, None), self._take_block)
+
+    def _take_block(self, block: ItemBlock | None) -> None:
+        self._block, self._row = block, 0
+        if block is None:
+            self._install()
+
+    def _adopt(self) -> None:
+        """Switch the places of some items, for a moment."""
+        block, end_s = self._block, time.perf_counter() + SLICE_S
+        if block is None or self._state.seq < self._cut:  # the last batch is not taken in yet
+            return
+        while self._row < len(block.keys):
+            self._state.adopt(block, self._parity, self._row, ADOPT_ROWS)
+            self._row += ADOPT_ROWS
+            if time.perf_counter() >= end_s:
+                return
+        self._block = None
+        self._start_thread(lambda: next(self._blocks, None), self._take_block)
+
+    def _install(self) -> None:
+        assert self._wanted is not None
+        self._step = Step.INSTALLING
+        keep_history = self._wanted.keep_history
+        self._ask_writer(lambda: self._log.install(keep_history=keep_history), self._remove)
+
+    def _remove(self, paths: list[str]) -> None:
+        assert self._wanted is not None
+        self._step = Step.REMOVING
+        if not self._wanted.keep_history:
+            self._state.forget_graves(self._cut)
+        files = self._tools.files
+
+        def remove() -> None:
+            for path in paths:
+                files.remove(path)
+            files.sync_directory(self._log.directory)
+
+        self._start_thread(remove, lambda _: self._complete())
+
+    def _complete(self) -> None:
+        self._completed += 1
+        self._finish()
+
+    # The end of one
+
+    def _finish(self) -> None:
+        took_ms = int((time.monotonic() - self._begun_s) * 1000)
+        done = Compacted(self._cut, self._size_before, self._log.size_bytes, took_ms)
+        if self._step is not Step.IDLE:
+            log.info(
+                "the log was compacted up to event %d: from %d to %d bytes, in %d ms",
+                *msgspec.structs.astuple(done),
+            )
+        self._answer(done)
+
+    def _fail(self, error: LithairError) -> None:
+        log.error("the log was not compacted: %s", error)
+        step = self._step
+        if step is Step.REMOVING:  # the rest goes at the next opening; this one is done
+            self._complete()
+            return
+        if step in (Step.ADOPTING, Step.INSTALLING):
+            self._broken = f"A compaction has failed half-way: {error}."
+        self._block = None
+        if step in (Step.MERGING, Step.STAGING, Step.ADOPTING):
+            self._step = Step.CLEANING  # before another one may begin
+            unwanted = "" if step is Step.MERGING else self._name
+            self._start_thread(partial(self._clean, unwanted), lambda _: self._answer(error))
+        else:
+            self._answer(error)
+
+    def _clean(self, name: str) -> None:
+        """Remove what a failed compaction has left; nobody would use it."""
+        try:
+            remove_leftovers(self._tools.files, self._log.directory)
+            if name:
+                self._tools.files.remove(os.path.join(self._log.directory, name))
+        except OSError as error:
+            log.warning("what a failed compaction has left could not be removed: %s", error)
+
+    def _answer(self, came: Compacted | LithairError) -> None:
+        wanted, self._wanted, self._step = self._wanted, None, Step.IDLE
+        assert wanted is not None
+        for on_done in wanted.waiting:
+            on_done(came)
+        wanted, self._next = self._next, None
+        if wanted is not None:
+            self._begin(wanted)
+
+
+def _blocks_of(files: Files, directory: str, name: str) -> Iterator[ItemBlock]:
+    """Read the index of a snapshot, a block at a time."""
+    snapshot = Snapshot.open(files, directory, name)
+    try:
+        yield from snapshot.items()
+    finally:
+        snapshot.close()
