@@ -50,6 +50,7 @@ class Living:
         self.now_ms = NOW_MS
         self.pasts: list[dict[str, Item]] = [{}]
         self.times: list[int] = [0]  # of each seq
+        self.facts: dict[str, list[int]] = {}  # the seqs of each item's events
         self._numbers = itertools.count(1)
         self._options = LogOptions(segment_bytes_max=segment_bytes_max, lock_wait_s=0)
         part, _ = pack_part(ModelHandler(Film, "unused"))
@@ -98,6 +99,7 @@ class Living:
                 past[event.key] = (event.seq, event.payload)
             self.pasts.append(past)
             self.times.append(event.time_ms)
+            self.facts.setdefault(event.key, []).append(event.seq)
         status = self.state.commit(plan, placed)[0].status
         while self.state.evict(self.now_ms, 10):
             pass

@@ -3,7 +3,7 @@
 A line that has to be refused carries an ignore, which is an error itself when nothing is refused.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_type
 
 from msgspec import Meta, Struct, field
@@ -132,7 +132,12 @@ def nightly(lithair: Client) -> None:
     people = lithair.model(Person)
     assert_type(people, Handle[Person])
     assert_type(people.get("ada"), Person | None)
+    assert_type(people.get("ada", as_of=41), Person | None)
+    assert_type(people.get("ada", fields="email"), dict[str, Any] | None)
     assert_type(people.list(take=1), Page[Person])
+    assert_type(people.list(as_of=datetime.now(UTC)), Page[Person])
+    assert_type(people.list(fields=["email"], as_of=41), Page[dict[str, Any]])
+    assert_type(people.count(as_of=41), int)
 
 
 app = (
