@@ -61,7 +61,7 @@ class Sources:
     ) -> tuple[list[bytes], list[int]]:
         """Read records; gives their bytes and their times, in the order asked. Raises DamagedLog.
 
-        Module-level local names: bench/compaction.py.
+        A hot loop, with local names: bench/merge.py.
         """
         order = sorted(range(len(wheres)), key=wheres.__getitem__)
         records, times = [b""] * len(order), [0] * len(order)

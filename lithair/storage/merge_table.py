@@ -174,7 +174,7 @@ class MergeTable:
     def take_frames(self, buffer: bytes, end: int, base: int) -> None:
         """Take whole, checked frames; their buffer lies at `base`, of the segment begun last.
 
-        Raises UnknownFormat. The hot loop of a compaction, with local names: bench/compaction.py.
+        Raises UnknownFormat. The hot loop of a compaction, with local names: bench/merge.py.
         """
         unpack, unpack_frame, head_bytes = _RECORD.unpack_from, _FRAME.unpack_from, FRAME_HEAD_BYTES
         fixed_bytes, keyed_bytes, keyed_flag = RECORD_BYTES_MIN, KEYED.size, KEYED_FLAG
