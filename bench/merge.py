@@ -1,4 +1,4 @@
-"""The merge of a compaction by itself: how many records a second are merged, and what RAM that takes.
+"""The merge of a compaction by itself: how many records a second it takes, and how much RAM.
 
 500,000 records of about 300 bytes, one a frame; all of them items, or items of which each was
 written five times. In a process of its own, as it is done; the page cache is warm, syncs count.
