@@ -55,6 +55,15 @@ def check_as_of(as_of: AsOf, state: ModelState, log: PastLog) -> None:
         raise dropped(oldest)
 
 
+def is_as_it_was(key: str, as_of: AsOf, state: ModelState) -> bool:
+    """Tell whether an item is there and has not changed since."""
+    slot = state.find(key)
+    if slot is None:
+        return False
+    projection = state.tables.projection
+    return as_of.includes(projection.seqs[slot], projection.times[slot])
+
+
 def dropped(oldest: tuple[int, int]) -> Dropped:
     """Say that a point was dropped, and which is the oldest one still to be had."""
     seq, time_ms = oldest

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 import uuid_utils
 
-from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of
+from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of, is_as_it_was
 from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import Job, Jobs, ListWork
 from lithair.actors.time_travel import PastQuestion, TimeTravel
@@ -67,9 +67,10 @@ class ModelReads:
             return reads.get(self._state, argument, request.access)
         key, pairs = convert(argument, tuple[str, list[tuple[str, str]]])
         query = self._state.views[request.access].queries.read_item(pairs)
-        if query.as_of is None:
+        if query.as_of is not None:
+            check_as_of(query.as_of, self._state, self._log)
+        if query.as_of is None or is_as_it_was(key, query.as_of, self._state):
             return reads.get(self._state, key, request.access, query.fields)
-        check_as_of(query.as_of, self._state, self._log)
         work = PastItemWork(self._state, self._log, key, query, request.access)
         self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
         return None
