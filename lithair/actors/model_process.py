@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from lithair.actors.backup_work import BackupWork, Subject
 from lithair.actors.compaction import Compaction, Tools
-from lithair.actors.errand import Runs, Task, start_errand
+from lithair.actors.errand import CompactTask, PurgeTask, Runs, Task, start_errand
 from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
@@ -32,15 +32,15 @@ from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import model_endpoint
 from lithair.wire.protocol import EPOCH_BYTES, Verb
 
+TITLES: Final[dict[type[Task], str]] = {CompactTask: "compaction", PurgeTask: "purge"}
+
 
 def run(child: Child) -> None:
     """Serve the model that the child is named after, until it is told to stop."""
     serve(child, OsFiles())
 
 
-def serve(
-    child: Child, files: Files, start_compaction: Callable[[Task], Runs] | None = None
-) -> None:
+def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | None = None) -> None:
     """The same over any disk; on another one than the system's, something else has to merge."""
     (model,) = (m for m in child.declaration.models if m.name == child.name)
     settings = child.declaration.settings
@@ -61,7 +61,7 @@ def serve(
         stack.callback(backups.close)
         loop.upkeep.serve(Verb.BACKUP, backups.request)
         loop.tend(backups)
-        start = start_compaction or _starter(child, f"compaction of {model.name}")
+        start = start_upkeep or _starter(child)
         _compact_and_purge(child, state, Tools(event_log, writer, files, start), loop, stack)
         past = _time_travel(child, model, state, event_log, loop)
         stack.callback(past.close)
@@ -73,8 +73,12 @@ def serve(
     event_log.close()
 
 
-def _starter(child: Child, title: str) -> Callable[[Task], Runs]:
-    return partial(start_errand, child.declaration, child.name, title)
+def _starter(child: Child) -> Callable[[Task], Runs]:
+    def start(task: Task) -> Runs:
+        title = f"{TITLES.get(type(task), 'errand')} of {child.name}"
+        return start_errand(child.declaration, child.name, title, task)
+
+    return start
 
 
 def _compact_and_purge(
@@ -85,8 +89,7 @@ def _compact_and_purge(
     loop.upkeep.serve(Verb.COMPACT, compaction.serve)
     loop.tend(compaction)
     loop.figures.compaction = lambda: compaction.figures
-    start = _starter(child, f"purge of {child.name}")
-    purges = Purges(state, tools.event_log.directory, compaction, start)
+    purges = Purges(state, tools, compaction)
     stack.callback(purges.close)
     loop.upkeep.serve(Verb.PURGE, purges.serve)
     loop.tend(purges)

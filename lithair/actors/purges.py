@@ -10,11 +10,11 @@ A purge that was cut off is carried on by asking for it again: each step can be 
 import logging
 import select
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
+from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import Done, Failed, PurgeTask, Runs
 from lithair.actors.model_reads import convert
 from lithair.actors.upkeep import Answer
@@ -32,19 +32,6 @@ WAITING_MAX: Final = 100  # each is a compaction of its own; past it callers had
 log = logging.getLogger(__name__)
 
 
-class Compacts(Protocol):
-    """What merges the log, whoever does it."""
-
-    def request(
-        self,
-        keep_history: bool,
-        purge: frozenset[str],
-        on_done: Callable[[Compacted | LithairError], None],
-    ) -> None:
-        """Ask for a compaction that leaves these deleted items out of everything."""
-        ...
-
-
 class Purging(msgspec.Struct):
     """A purge that was asked for."""
 
@@ -57,17 +44,10 @@ class Purging(msgspec.Struct):
 class Purges:
     """The purges of one model; `turn` is called by its loop, whenever `fileno` is readable."""
 
-    def __init__(
-        self,
-        state: ModelState,
-        directory: str,
-        compaction: Compacts,
-        start_errand: Callable[[PurgeTask], Runs],
-    ) -> None:
+    def __init__(self, state: ModelState, tools: Tools, compaction: Compaction) -> None:
         self._state = state
-        self._directory = directory
+        self._tools = tools
         self._compaction = compaction
-        self._start_errand = start_errand
         self._waiting: deque[Purging] = deque()
         self._purging: Purging | None = None
         self._errand: Runs | None = None
@@ -118,7 +98,8 @@ class Purges:
         purging.cut = came.seq
         plan = PurgePlan(purging.key, purging.last_seq, came.seq)
         try:
-            self._errand = self._start_errand(PurgeTask(self._directory, plan))
+            task = PurgeTask(self._tools.event_log.directory, plan)
+            self._errand = self._tools.start_errand(task)
         except LithairError as error:
             self._fail(error)
             return

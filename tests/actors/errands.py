@@ -4,12 +4,15 @@ import os
 import threading
 from collections.abc import Callable
 
-from lithair.actors.errand import CompactTask, Done, Failed, Progress, Task
+import msgspec
+
+from lithair.actors.errand import CompactTask, Done, Failed, Progress, PurgeTask, Task
 from lithair.actors.errand_process import present_form
 from lithair.declaration import ModelDeclaration
 from lithair.errors import LithairError
 from lithair.storage.compaction import compact
 from lithair.storage.files import Files
+from lithair.storage.purge import purge_files
 
 
 class ThreadErrand:
@@ -49,16 +52,21 @@ class Errands:
     def __init__(self, files: Files, model: ModelDeclaration) -> None:
         self.go = threading.Event()
         self.go.set()
-        self.tasks: list[CompactTask] = []
+        self.tasks: list[Task] = []
         self._files = files
         self._model = model
 
     def start(self, task: Task) -> ThreadErrand:
-        assert isinstance(task, CompactTask)
         self.tasks.append(task)
 
         def act() -> bytes:
             assert self.go.wait(10)
+            if isinstance(task, PurgeTask):
+                found = purge_files(
+                    self._files, task.directory, task.plan, lambda _done, _all: None
+                )
+                return msgspec.json.encode(found)
+            assert isinstance(task, CompactTask)
             form = present_form(self._model)
             return compact(
                 self._files, task.directory, task.plan, form, lambda _done, _all: None

@@ -16,7 +16,7 @@ from lithair.storage.files import Files
 from lithair.transport.request_client import RequestClient
 from lithair.transport.sockets import model_endpoint, monotonic_ms
 from lithair.wire.messages import Argument, Reply, Write
-from lithair.wire.protocol import Verb
+from lithair.wire.protocol import PUBLIC, Verb
 from tests.support.waiting import wait_until
 
 
@@ -37,19 +37,21 @@ class Said:
 class Served:
     """One model's process, as a thread; `ask` and `write` wait for the answer."""
 
+    access = PUBLIC
+
     def __init__(
         self,
         app: Lithair,
         name: str,
         run_dir: Path,
         files: Files,
-        start_compaction: Callable[[Task], Runs] | None = None,
+        start_upkeep: Callable[[Task], Runs] | None = None,
     ) -> None:
         self.said = Said()
         self.child = Child("model", name, app.declaration({}, {}), str(run_dir), [], self.said)
         self.ending: BaseException | None = None
         self._files = files
-        self._start_compaction = start_compaction
+        self._start_upkeep = start_upkeep
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         wait_until(lambda: SERVING in self.said.phases or not self._thread.is_alive(), "serving")
@@ -60,7 +62,7 @@ class Served:
 
     def _run(self) -> None:
         try:
-            serve(self.child, self._files, self._start_compaction)
+            serve(self.child, self._files, self._start_upkeep)
         except (LithairError, SystemExit) as error:  # what a process would end with
             self.ending = error
 
@@ -71,9 +73,9 @@ class Served:
         replies: list[Reply] = []
         deadline_ms = monotonic_ms() + int(timeout_s * 1000)
         if isinstance(asked, Write):
-            self.client.ask_write(verb, deadline_ms, "public", asked, replies.append)
+            self.client.ask_write(verb, deadline_ms, self.access, asked, replies.append)
         else:
-            self.client.ask_read(verb, deadline_ms, "public", asked, replies.append)
+            self.client.ask_read(verb, deadline_ms, self.access, asked, replies.append)
 
         def look() -> Reply | None:
             self.client.flush(monotonic_ms())

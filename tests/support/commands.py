@@ -1,0 +1,20 @@
+"""The `lithair` command as a person runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND_MAX_S = 60.0
+
+
+def lithair(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `lithair` in a directory, without a terminal."""
+    return subprocess.run(
+        [sys.executable, "-m", "lithair", *arguments],
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_MAX_S,
+        check=False,
+    )
