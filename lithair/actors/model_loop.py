@@ -23,7 +23,7 @@ from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
 from lithair.core.reads import Read
-from lithair.errors import DamagedLog, LithairError, StorageFull
+from lithair.errors import LithairError, StorageFull
 from lithair.process import SYNCING, Child
 from lithair.storage.event_log import Appended, EventLog
 from lithair.transport.request_server import RequestServer
@@ -239,11 +239,15 @@ class ModelLoop:
     def _repeat(self, outcome: Outcome) -> Answer:
         """Answer a command that was carried out before from its records in the log."""
         try:
-            events = self._log.command_events(outcome.repeat_of)
-        except DamagedLog as error:
-            log.error("%s", error)
+            found = self._log.command_events(outcome.repeat_of)
+            if not found:
+                raise Refusal(410, "This was done before; what it was about is purged")
+            events = [self._state.present(event) for event in found]
+        except LithairError as error:
+            if error.status >= 500:
+                log.error("%s", error)
             return Answer(outcome.command, error.status, problem_of(error))
-        return self._state.repeat(outcome.command, [self._state.present(e) for e in events])
+        return self._state.repeat(outcome.command, events)
 
     def _answer(self, answers: list[Answer]) -> None:
         seq, replies, references = self._state.seq, self._replies, self.references
