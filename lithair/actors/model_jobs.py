@@ -18,7 +18,7 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
 from lithair.core.scan import Scan
-from lithair.errors import DamagedLog, LithairError
+from lithair.errors import DamagedLog, LithairError, SchemaChanged
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Jobs:
         try:
             read = job.work.step()
         except LithairError as error:
-            if isinstance(error, DamagedLog):
+            if isinstance(error, DamagedLog | SchemaChanged):  # of which the caller hears less
                 log.error("%s", error)
             job.work.close()
             self._finish(job, error)

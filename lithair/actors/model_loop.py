@@ -23,7 +23,7 @@ from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
 from lithair.core.reads import Read
-from lithair.errors import LithairError, StorageFull
+from lithair.errors import DamagedLog, LithairError, SchemaChanged, StorageFull
 from lithair.process import SYNCING, Child
 from lithair.storage.event_log import Appended, EventLog
 from lithair.transport.request_server import RequestServer
@@ -151,6 +151,8 @@ class ModelLoop:
                 return
             read = self._reads.take(peer, request)
         except LithairError as error:
+            if isinstance(error, DamagedLog | SchemaChanged):  # of which the caller hears less
+                log.error("%s", error)
             self._refuse(peer, request.request_id, error)
             return
         except Exception:  # a mistake of ours costs this read, not the process and all its callers
