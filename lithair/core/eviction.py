@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final
 
 from lithair.core.event import Slot
-from lithair.core.kept import is_hot
+from lithair.core.kept import HOT, is_hot
 from lithair.core.projection import Projection
 from lithair.retention import Retention
 
@@ -72,11 +72,14 @@ class EvictionQueue:
         warm = [
             Slot(slot)
             for slot, cell in enumerate(projection.cells)
-            if cell is not None and not is_hot(cell) and not self.is_too_old(times[slot], now_ms)
+            if cell is not None and cell[0] != HOT
         ]
+        if bounds.age_s is not None:
+            warm = [slot for slot in warm if not self.is_too_old(times[slot], now_ms)]
         if bounds.count is not None:
             room = max(0, bounds.count - projection.hot_count)
-            warm = heapq.nlargest(room, warm, key=seqs.__getitem__)
+            # From the end: what was created last was mostly written last, and is found first.
+            warm = heapq.nlargest(room, reversed(warm), key=seqs.__getitem__)
         if bounds.max_bytes is None:
             return warm
         left = bounds.max_bytes - projection.hot_bytes

@@ -7,7 +7,7 @@ Law: kept are the fields that are pinned, indexed or unique, and no others; so f
 them, and every index, never need the disk. The first byte of a cell tells which of both it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -69,13 +69,22 @@ class KeptReader:
         asked = list(paths)
         self._keys = [(at, p.sort) for at, p in enumerate(asked) if p.field.primary_key]
         others = [path for path in asked if not path.field.primary_key]
-        self._read = Reader(others, kept.fields).read if others else None
+        self._others = Reader(others, kept.fields) if others else None
 
     def read(self, cell: bytes, key: str) -> list[Sortable | None]:
-        values = [] if self._read is None else self._read(cell)
+        values = [] if self._others is None else self._others.read(cell)
         for at, sort in self._keys:
             values.insert(at, sort(key))
         return values
+
+    def read_columns(
+        self, cells: Iterable[bytes], keys: Sequence[str]
+    ) -> list[list[Sortable | None]]:
+        """Give the same of many items, path by path."""
+        columns = [] if self._others is None else self._others.read_columns(cells)
+        for at, sort in self._keys:
+            columns.insert(at, [sort(key) for key in keys])
+        return columns
 
 
 class KeptShape:

@@ -4,13 +4,15 @@ Law: nothing here checks constraints. What is stored was valid when it was writt
 declaration may have been narrowed since; reading must not fail for that.
 """
 
+import operator
+import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from lithair.core.schema import FieldInfo, Schema
-from lithair.core.values import Sort, Sortable, members, sortable_type
+from lithair.core.values import Sort, Sortable, itself, members, sortable_type
 
 PLAIN = (str, int, float, bool)
 
@@ -84,6 +86,13 @@ def _struct_of(
     )
 
 
+def _decoder_of_all(fields: type[msgspec.Struct]) -> Callable[[bytes], list[object]]:
+    decoder: msgspec.json.Decoder[list[object]] = msgspec.json.Decoder(
+        types.GenericAlias(list, (fields,))
+    )
+    return decoder.decode
+
+
 class Reader:
     """Reads the values at some paths, made comparable, out of an item's JSON.
 
@@ -101,16 +110,24 @@ class Reader:
             hints[path.field.wire] = (path.field, hint)
         fields = _struct_of(hints.values(), as_array=kept is not None)
         self._decode = msgspec.json.Decoder(fields).decode
+        self._decode_all = _decoder_of_all(fields)
         self._getters = [_getter(path, hints[path.field.wire][1]) for path in self.paths]
 
     def read(self, payload: bytes) -> list[Sortable | None]:
         fields = self._decode(payload)
         return [get(fields) for get in self._getters]
 
+    def read_columns(self, payloads: Iterable[bytes]) -> list[list[Sortable | None]]:
+        """Give the same of many items, path by path: several times faster, for opening."""
+        rows = self._decode_all(b"[%b]" % b",".join(payloads))
+        return [list(map(get, rows)) for get in self._getters]
+
 
 def _getter(path: Path, hint: object) -> Callable[[object], Sortable | None]:
     name, steps, sort, base = path.field.name, path.steps, path.sort, path.base
     if hint is not typing.Any:
+        if sort is itself:
+            return operator.attrgetter(name)
 
         def of_field(fields: object) -> Sortable | None:
             value = getattr(fields, name)

@@ -5,7 +5,8 @@ each slot that changed, so that its answer is exact at the seq it ends on.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
 from lithair.core.event import EventKind, Slot
 from lithair.core.eviction import EvictionQueue
@@ -16,6 +17,8 @@ from lithair.core.schema import FieldInfo, Schema
 from lithair.core.shape import Path, Reader
 from lithair.core.values import Sortable, sortable
 from lithair.retention import Retention
+
+FILLED_AT_ONCE: Final = 256  # items whose values are decoded by one call: a few 100 kB of JSON
 
 
 class Watcher(Protocol):
@@ -78,6 +81,19 @@ class Tables:
         assert key is not None, f"slot {slot} is dead"
         return self._reader.read(cell) if is_hot(cell) else self._warm_reader.read(cell, key)
 
+    def _columns_at(self, slots: list[Slot]) -> list[list[Sortable | None]]:
+        """Give the same of many slots, field by field: a run of equally hot ones at C speed."""
+        assert self._reader is not None, "asked for only where there are indexes"
+        cells = [self.projection.cell(slot) for slot in slots]
+        hot_count = sum(map(is_hot, cells))
+        if hot_count == len(cells):
+            return self._reader.read_columns(cells)
+        if hot_count == 0:
+            keys = [key for slot in slots if (key := self.projection.keys[slot]) is not None]
+            return self._warm_reader.read_columns(cells, keys)
+        rows = [self._values_at(slot) for slot in slots]
+        return [list(column) for column in zip(*rows, strict=True)]
+
     def apply(self, kind: int, key: str, payload: bytes, seq: int, time_ms: int) -> Slot:
         """Take one committed event in; gives the slot it changed."""
         projection = self.projection
@@ -129,9 +145,10 @@ class Tables:
             return
         live = self.projection.slots.values()
         columns: list[list[Sortable | None]] = [[] for _ in self._wires]
-        for slot in live:
-            for column, value in zip(columns, self._values_at(slot), strict=True):
-                column.append(value)
+        left = iter(live)
+        while slots := list(islice(left, FILLED_AT_ONCE)):
+            for column, values in zip(columns, self._columns_at(slots), strict=True):
+                column.extend(values)
         for wire, column in zip(self._wires, columns, strict=True):
             if wire in self.sorted:
                 self.sorted[wire].fill(zip(column, live, strict=True))

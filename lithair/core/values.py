@@ -29,7 +29,8 @@ class Sortable(Protocol):
 Sort = Callable[[object], Sortable]
 
 
-def _itself(value: object) -> Sortable:
+def itself(value: object) -> Sortable:
+    """Give a value that is comparable as it is."""
     return typing.cast(Sortable, value)
 
 
@@ -81,10 +82,10 @@ def sortable_type(hint: object) -> Sort:
         return _of_mixed
     kind = kinds[0]
     if typing.get_origin(kind) in (list, tuple, set, frozenset, dict):
-        return _itself  # never ordered, only searched
+        return itself  # never ordered, only searched
     if typing.get_origin(kind) is typing.Literal:
         texts = [isinstance(value, str) for value in typing.get_args(kind)]
-        return _itself if all(texts) else _of_mixed
+        return itself if all(texts) else _of_mixed
     if isinstance(kind, type) and kind is not typing.Any:
         if issubclass(kind, enum.Enum):
             return _of_enum
@@ -92,7 +93,7 @@ def sortable_type(hint: object) -> Sort:
             return _of_datetime
         if issubclass(kind, dt.time):
             return _of_time
-        return _of_mixed if issubclass(kind, msgspec.Struct) else _itself
+        return _of_mixed if issubclass(kind, msgspec.Struct) else itself
     return _of_mixed
 
 
