@@ -1,6 +1,6 @@
 # make run    serve the example with the films and say what to try
 # make test   every check there is: format, lint, types, layers, tests
-# make bench  the benchmarks; they print to bench/RESULTS.md's form and take some minutes
+# make bench  the benchmarks; they write bench/RESULTS.md and take about a quarter of an hour
 #
 # Each first makes .venv and installs what pyproject.toml names, again whenever that file has changed.
 

@@ -1,8 +1,11 @@
-"""Runs every benchmark and writes bench/RESULTS.md: `make bench`, some minutes."""
+"""Runs every benchmark and writes bench/RESULTS.md: `make bench`, about a quarter of an hour.
+
+Some need 3 GB of disk below the project, and 1 GB of memory.
+"""
 
 from pathlib import Path
 
-from bench import event_log, http_load, opening, reads_beside_syncs
+from bench import compaction, event_log, http_load, opening, reads_beside_syncs, retention
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 HEAD = """# Results
@@ -15,7 +18,8 @@ absolute numbers move with the machine and with what else runs on it.
 
 def main() -> None:
     sections: list[str] = []
-    for benchmark in (http_load, reads_beside_syncs, opening, event_log):
+    benchmarks = (http_load, reads_beside_syncs, opening, retention, compaction, event_log)
+    for benchmark in benchmarks:
         section = benchmark.measure()
         print(section, flush=True)
         sections.append(section)

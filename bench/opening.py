@@ -1,5 +1,7 @@
 """Opening a log of 1,000,000 events of 200,000 items: time until it serves, and RAM.
 
+The same with the log compacted. Everything stays in RAM; bench/retention.py has the other case.
+
 The log is written by the storage itself, 1,000 events a frame. It is then opened by a whole server
 (supervisor, model process, gateway), started afresh. RAM is the model process's resident memory
 when it serves, less that of one with an empty log, less the items' own bytes.
@@ -77,6 +79,9 @@ def measure_model(model: type[AnyNote]) -> tuple[str, ...]:
         payload_bytes = write_log(directory / "notes", model)
         log_bytes = sum(path.stat().st_size for path in (directory / "notes").glob("*.raftlog"))
         rounds = [open_once(directory, model) for _ in range(ROUNDS)]
+        with application(directory, model).running() as server:
+            server.handle(model).compact()
+        compacted = [open_once(directory, model) for _ in range(ROUNDS)]
     items = rounds[0].items
     serving_bytes = median([one.rss_bytes for one in rounds])
     overhead = (serving_bytes - empty.rss_bytes - payload_bytes) / items
@@ -84,6 +89,8 @@ def measure_model(model: type[AnyNote]) -> tuple[str, ...]:
         f"{items:,} items, {log_bytes / 1e6:,.0f} MB",
         f"{median([one.ready_s for one in rounds]):.2f} s",
         " ".join(f"{one.ready_s:.2f}" for one in rounds) + " s",
+        f"{median([one.ready_s for one in compacted]):.2f} s",
+        " ".join(f"{one.ready_s:.2f}" for one in compacted) + " s",
         f"{empty.ready_s:.2f} s",
         f"{empty.rss_bytes / 1e6:.1f} MB",
         f"{serving_bytes / 1e6:.1f} MB",
@@ -98,6 +105,8 @@ def measure() -> str:
     what = (
         "held",
         "start of the server to ready, median",
+        "rounds",
+        "the same with the log compacted, median",
         "rounds",
         "the same with an empty log",
         "RSS of the model process, empty log",
