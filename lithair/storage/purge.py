@@ -33,6 +33,7 @@ from lithair.storage.segment import (
     read_segment,
     segment_names,
 )
+from lithair.storage.snapshot import cut_of
 
 COPY_BYTES: Final = 1 << 20
 
@@ -87,8 +88,9 @@ def purge_files(files: Files, directory: str, plan: PurgePlan, progress: Progres
 def _check_dropped(files: Files, directory: str, cut: int) -> None:
     """Refuse while a file is there that the compaction should have taken away."""
     for name in files.names(directory):
-        first_seq = first_seq_of(name)
-        if first_seq is not None and first_seq <= cut:
+        first_seq, snapshot_cut = first_seq_of(name), cut_of(name)
+        is_segment = first_seq is not None and first_seq <= cut
+        if is_segment or (snapshot_cut is not None and snapshot_cut < cut):
             raise LithairError(
                 f"{os.path.join(directory, name)} should be gone since the compaction up to event"
                 f" {cut}; restart the model's process, which removes it, and ask again"
