@@ -1,6 +1,6 @@
 """Compaction as the model process sees it: its steps, one after another, beside reads and writes.
 
-    IDLE -> SEALING -> MERGING -> STAGING -> ADOPTING -> INSTALLING -> REMOVING -> IDLE
+    IDLE -> SEALING -> MERGING -> STAGING -> ADOPTING -> WAITING -> INSTALLING -> REMOVING -> IDLE
                           any of them, on an error  ->  CLEANING -> IDLE
 
 Law: the loop waits for none of them: what changes the log is done by the log writer's thread
@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -37,7 +37,7 @@ from lithair.errors import LithairError, SyncFailed
 from lithair.storage.compaction import CompactionPlan, remove_leftovers
 from lithair.storage.event_log import EventLog
 from lithair.storage.files import Files
-from lithair.storage.snapshot import Snapshot
+from lithair.storage.snapshot import Snapshot, snapshot_name
 from lithair.wire.messages import ReadRequest
 
 SLICE_S: Final = 0.001  # what switching places may take between two looks at the socket
@@ -60,6 +60,7 @@ class Step(enum.Enum):
     MERGING = "merging"
     STAGING = "staging"
     ADOPTING = "adopting"
+    WAITING = "waiting for reads that go by the old places"
     INSTALLING = "installing"
     REMOVING = "removing"
     CLEANING = "cleaning up"
@@ -83,6 +84,16 @@ class Wanted(msgspec.Struct):
         self.waiting += other.waiting
 
 
+class Readers(Protocol):
+    """The reads that take several turns: they go by the places of when they were begun."""
+
+    @property
+    def begun(self) -> int: ...
+    def are_over(self, number: int) -> bool:
+        """Tell whether the first `number` of them are."""
+        ...
+
+
 class Tools(msgspec.Struct, frozen=True):
     """What a compaction works with: the log, who writes it, the disk, who runs errands."""
 
@@ -90,6 +101,7 @@ class Tools(msgspec.Struct, frozen=True):
     writer: LogWriter
     files: Files
     start_errand: Callable[[Task], Runs]  # raises LithairError
+    readers: Readers
 
 
 class Compaction:
@@ -111,6 +123,7 @@ class Compaction:
         self._cut = self._parity = self._size_before = 0
         self._begun_s = 0.0
         self._name = ""
+        self._begun_reads = 0  # up to this one they go by the old places
         self._errand: Runs | None = None
         self._blocks: Iterator[ItemBlock] = iter(())
         self._block: ItemBlock | None = None
@@ -179,6 +192,8 @@ class Compaction:
         self._look_at_clock(now_ms)
         if self._step is Step.ADOPTING:
             self._adopt()
+        if self._step is Step.WAITING and self._tools.readers.are_over(self._begun_reads):
+            self._install()
         return self._step is Step.ADOPTING and self._block is not None
 
     def close(self) -> None:
@@ -300,7 +315,8 @@ class Compaction:
     def _take_block(self, block: ItemBlock | None) -> None:
         self._block, self._row = block, 0
         if block is None:
-            self._install()
+            self._step = Step.WAITING
+            self._begun_reads = self._tools.readers.begun
 
     def _adopt(self) -> None:
         """Switch the places of some items, for a moment."""
@@ -327,10 +343,13 @@ class Compaction:
         if not self._wanted.keep_history:
             self._state.forget_graves(self._cut)
         files = self._tools.files
+        # A purge of what was compacted already has the same cut: the name of what it replaces.
+        present = os.path.join(self._log.directory, self._name)
 
         def remove() -> None:
             for path in paths:
-                files.remove(path)
+                if path != present:
+                    files.remove(path)
             files.sync_directory(self._log.directory)
 
         self._start_thread(remove, lambda _: self._complete())
@@ -357,12 +376,13 @@ class Compaction:
         if step is Step.REMOVING:  # the rest goes at the next opening; this one is done
             self._complete()
             return
-        if step in (Step.ADOPTING, Step.INSTALLING):
+        if step in (Step.ADOPTING, Step.WAITING, Step.INSTALLING):
             self._broken = f"A compaction has failed half-way: {error}."
         self._block = None
         if step in (Step.MERGING, Step.STAGING, Step.ADOPTING):
             self._step = Step.CLEANING  # before another one may begin
-            unwanted = "" if step is Step.MERGING else self._name
+            is_present = self._name == snapshot_name(self._log.cut)  # see `_remove`
+            unwanted = "" if step is Step.MERGING or is_present else self._name
             self._start_thread(partial(self._clean, unwanted), lambda _: self._answer(error))
         else:
             self._answer(error)

@@ -70,10 +70,10 @@ class ModelLoop:
         self._has_upkeep = False  # there is more of it to do at once
         self._submitted_s = 0.0  # when its batch was handed to the disk
         self._replies: defaultdict[bytes, list[Reply]] = defaultdict(list)
-        self._jobs = Jobs(self._answer_job)
+        self.jobs = Jobs(self._answer_job)
         self.figures = FiguresSource(child, state, event_log)
         self._counting = self.figures.counting
-        self._reads = ModelReads(self.figures, state, event_log, self._jobs, limits)
+        self._reads = ModelReads(self.figures, state, event_log, self.jobs, limits)
         self._waiter = Waiter()
         self._waiter.watch(server.socket)
         self._waiter.watch(writer.fileno())
@@ -100,14 +100,14 @@ class ModelLoop:
     def _report(self) -> None:
         """Say how it goes: while a batch is with the disk, only the disk's answer is progress."""
         child = self._child
-        reads = bool(self._jobs) or bool(self._reads.past)
+        reads = bool(self.jobs) or bool(self._reads.past)
         child.pending = bool(self._pending) or self._writer.is_busy or reads
         child.detail = SYNCING if self._writer.is_busy else ""
         if not self._writer.is_busy:
             child.progress += 1
 
     def _wait_ms(self) -> int:
-        if self._jobs or self._has_upkeep or self._server.has_pending():
+        if self.jobs or self._has_upkeep or self._server.has_pending():
             return 0
         return PARKED_MS if self._parked() else IDLE_MS
 
@@ -311,11 +311,11 @@ class ModelLoop:
 
     def _advance_jobs(self) -> None:
         """Work on long reads for a moment, less when a request arrives."""
-        if not self._jobs:
+        if not self.jobs:
             return
         end = time.perf_counter() + SLICE_S
-        while self._jobs and time.perf_counter() < end:
-            self._jobs.advance(monotonic_ms())
+        while self.jobs and time.perf_counter() < end:
+            self.jobs.advance(monotonic_ms())
             if self._server.has_pending():
                 return
 
