@@ -92,7 +92,6 @@ class ModelState:
         self.upgrades: dict[bytes, Upgrade] = {}
         self.migrations = migrations_of(model)
         self.read_item: ReadItem = _no_log  # set by whoever has opened the log
-        self.damaged: set[int] = set()  # seqs of the records that could not be read
         self.seq: int = 0
         self.time_ms: int = 0
         self.views = {access: View(schema, access, take_max) for access in (TRUSTED, PUBLIC)}
@@ -165,18 +164,14 @@ class ModelState:
 
     def cold_payload(self, address: Address) -> bytes:
         """Read an evicted item; raises DamagedLog when the record is not the one that was there."""
-        try:
-            event = self.read_item(address.home, address.place, address.length)
-            if (event.seq, event.key) != (address.seq, address.key):
-                raise DamagedLog(
-                    f"segment {address.home.segment}",
-                    address.home.offset,
-                    f"event {address.seq} belongs here, of another item than event {event.seq}",
-                    "",
-                )
-        except DamagedLog:
-            self.damaged.add(address.seq)
-            raise
+        event = self.read_item(address.home, address.place, address.length)
+        if (event.seq, event.key) != (address.seq, address.key):
+            raise DamagedLog(
+                f"segment {address.home.segment}",
+                address.home.offset,
+                f"event {address.seq} belongs here, of another item than event {event.seq}",
+                "",
+            )
         return self.present(event).payload
 
     def evict(self, now_ms: int, at_most: int) -> bool:
