@@ -99,6 +99,20 @@ class SortedIndex:
         for slot in self.nulls.islice(start):
             yield Slot(slot)
 
+    def pass_over(
+        self, start: int, stop: int, count: int, *, descending: bool
+    ) -> tuple[int, int, int]:
+        """Narrow a range that is to be walked by the first `count` of its slots, at no cost.
+
+        Gives the new range and how many are left to pass over: going down, equals stay together.
+        """
+        if count >= stop - start:
+            return stop, stop, count - (stop - start)
+        if not descending:
+            return start + count, stop, 0
+        group_stop = min(stop, self._behind(self.entries[stop - 1 - count][0]))
+        return start, group_stop, count - (stop - group_stop)
+
     def walk(
         self,
         start: int,

@@ -24,6 +24,9 @@ SORTED_COLD = 4096  # evicted items put in the order of the log at a time: 2 ms
 LOOKS_MAX = 1 << 16  # at slots that changed meanwhile; past them the rest is done in one go
 
 
+Ranks = tuple[Sortable | None, ...]  # an item's values of the fields to sort by
+
+
 class Found(NamedTuple):
     """The slots of one page in the order asked for, of `total` that match."""
 
@@ -53,7 +56,7 @@ class Scan:
         self._cold: deque[Slot] = deque()  # evicted items that have to be read
         self._run: list[Slot] = []  # the next of them, the first one in the log last
         self._looks = 0
-        self._matched: dict[Slot, list[Sortable | None]] = {}
+        self._matched: dict[Slot, Ranks] = {}
         self._slots: Iterator[Slot] = iter(())
         self._is_started = False
 
@@ -112,7 +115,7 @@ class Scan:
         if values is None:
             return
         if self._warm.covers_all:
-            self._matched[slot] = values
+            self._matched[slot] = self._ranks(values)
         else:
             self._cold.append(slot)
 
@@ -123,7 +126,11 @@ class Scan:
     def _test(self, slot: Slot, payload: bytes) -> None:
         values = self._reader.read(payload) if self._reader else []
         if all(test(values[place]) for test, place in self._tests):
-            self._matched[slot] = values
+            self._matched[slot] = self._ranks(values)
+
+    def _ranks(self, values: list[Sortable | None]) -> Ranks:
+        """Give of an item's values those to sort by: nothing else is held of what was found."""
+        return tuple([values[place] for place, _ in self._order])
 
     def _conclude(self) -> Found:
         for slot in self.touched:
@@ -136,10 +143,10 @@ class Scan:
         if after is not None and after not in self._matched:
             # It may not match any more since the page before: its place still tells where to go.
             payload = self._payload(after)
-            self._matched[after] = self._reader.read(payload) if self._reader else []
+            self._matched[after] = self._ranks(self._reader.read(payload) if self._reader else [])
         order = sorted(self._matched)
-        for place, descending in reversed(self._order):
-            order = _sorted_by(order, self._matched, place, descending=descending)
+        for rank, (_, descending) in reversed(list(enumerate(self._order))):
+            order = _sorted_by(order, self._matched, rank, descending=descending)
         start = 0 if after is None else order.index(after) + 1
         page = order[start + self._query.skip :]
         return Found(page[: self._query.take], total, len(page) > self._query.take)
@@ -200,9 +207,10 @@ class Scan:
                 low, null_from = high, index.nulls.bisect_right(slot)
             else:
                 behind = (value, slot)
-        elif not descending:
-            jump = min(skip, high - low)
-            low, skip = low + jump, skip - jump
+        else:
+            low, high, skip = index.pass_over(low, high, skip, descending=descending)
+            if low == high:
+                null_from, skip = skip, 0
         walk = index.walk(low, high, descending=descending, behind=behind)
         nulls = index.null_slots(null_from) if with_nulls else iter(())
         page = list(islice(chain(walk, nulls), skip, skip + self._query.take + 1))
@@ -296,7 +304,7 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
 
 
 def _sorted_by(
-    order: list[Slot], values: dict[Slot, list[Sortable | None]], place: int, *, descending: bool
+    order: list[Slot], values: dict[Slot, Ranks], place: int, *, descending: bool
 ) -> list[Slot]:
     """Sort by one value, stably; null comes last in both directions."""
     nulls = [slot for slot in order if values[slot][place] is None]

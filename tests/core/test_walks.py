@@ -1,0 +1,39 @@
+"""Pages of a sorted index begin where they have to, without walking there."""
+
+from itertools import islice
+
+import pytest
+
+from lithair.core.event import Slot
+from lithair.core.index import SortedIndex
+
+VALUES = [3, 1, None, 2, 3, 3, None, 1, 5, 4, 3, 0]  # by slot
+
+
+def filled() -> SortedIndex:
+    index = SortedIndex()
+    index.fill((value, Slot(slot)) for slot, value in enumerate(VALUES))
+    return index
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_passing_over_some_slots_is_walking_over_them(descending: bool) -> None:
+    index = filled()
+    count = len(index.entries)
+    for start in range(count + 1):
+        for stop in range(start, count + 1):
+            whole = list(index.walk(start, stop, descending=descending))
+            for skip in range(count + 3):
+                low, high, left = index.pass_over(start, stop, skip, descending=descending)
+                walk = index.walk(low, high, descending=descending)
+                assert list(islice(walk, left, None)) == whole[skip:]
+                assert high > low or left == max(0, skip - len(whole))
+
+
+def test_passing_over_looks_at_no_more_than_one_group_of_equals() -> None:
+    index = SortedIndex()
+    index.fill((number // 2, Slot(number)) for number in range(10_000))
+    for descending in (False, True):
+        low, high, left = index.pass_over(0, 10_000, 5_001, descending=descending)
+        assert left <= 1
+        assert high - low == 10_000 - 5_001 + left
