@@ -111,8 +111,14 @@ def summary_of(found: Verified) -> str:
     """Say in lines what was found in one directory."""
     verdict = "sound" if found.is_sound else "DAMAGED"
     model = found.model or "unknown model"
-    size = f"{found.segments} segments, {found.size_bytes} bytes"
-    lines = [f"{found.directory}: {verdict}. {model}: {found.events} events, {size}"]
+    parts = [f"{found.events} events"]
+    if found.snapshot_seq:
+        parts.append(f"a snapshot of event {found.snapshot_seq}")
+    parts.append(f"{found.segments} segments")
+    if found.archived:
+        parts.append(f"{found.archived} in the archive")
+    parts.append(f"{found.size_bytes} bytes")
+    lines = [f"{found.directory}: {verdict}. {model}: {', '.join(parts)}"]
     lines += [
         f"  {each.path}: damaged at offset {each.offset}: {each.what}" for each in found.damage
     ]

@@ -1,92 +1,167 @@
-"""The archive: the folder for segments that a snapshot has made superfluous, where they are kept.
+"""The archive: the folder where segments go that a snapshot has made superfluous, to be read on.
 
-Law: a segment in it is as it was in the log, under the same name. It is linked here before it leaves
-the log, so a crash between the two leaves it in both places, never in none.
+Law: a segment in it is as it was in the log, under the same name, moved there whole; it is in one
+of the two folders at any moment. No file of it is kept open, so one that was exchanged there (a
+purge does that) is read as it is now. Whoever removes segments takes their past away, no more.
 """
 
-import contextlib
+import logging
 import os
-from collections.abc import Iterable
+import threading
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
 from lithair.core.event import Event, Position
 from lithair.errors import Dropped
-from lithair.storage.files import Files
-from lithair.storage.segment import Segment, read_segment, segment_names
-from lithair.storage.segment_table import SegmentTable
+from lithair.storage.files import TEMPORARY_SUFFIX, Files
+from lithair.storage.segment import (
+    EventPage,
+    RecordWalk,
+    Segment,
+    first_seq_of,
+    read_record,
+    read_segment,
+    segment_name,
+)
 
-ARCHIVE: Final = "archive"
+ARCHIVE_NAME: Final = "archive"
+HEADERS_MAX: Final = 256  # kept in memory: a few KiB each
+
+log = logging.getLogger(__name__)
+
+
+def archive_path(directory: str) -> str:
+    """Give the archive's folder in a model's directory."""
+    return os.path.join(directory, ARCHIVE_NAME)
 
 
 class Archive:
-    """The archived segments of one log; read by any thread."""
+    """The archived segments of one log. `take` is for the log's writer, the rest for any thread."""
 
-    def __init__(self, files: Files, directory: str, table: SegmentTable) -> None:
-        self.directory = directory
+    def __init__(self, files: Files, directory: str) -> None:
+        self.path = archive_path(directory)
+        self.first_seqs: tuple[int, ...] = ()
         self._files = files
-        self._table = table
+        self._directory = directory
+        self._headers: dict[int, Segment] = {}
+        self._learning = threading.Lock()  # around `_headers` and the marks in them
+        self._gap_before = 0  # the segment before this one ends too early, as a reader has found
 
     @classmethod
     def find(cls, files: Files, directory: str) -> "Archive | None":
-        """Read the headers of what a log's directory has archived; None when there is no folder.
-
-        Raises DamagedLog, UnknownFormat.
-        """
-        folder = os.path.join(directory, ARCHIVE)
+        """Look what a model's directory has archived; None when there is no folder."""
+        archive = cls(files, directory)
         try:
-            names = segment_names(files, folder)
-        except FileNotFoundError:
+            names = files.names(archive.path)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        table = SegmentTable(files, folder)
-        for name in names:
-            file = files.open(os.path.join(folder, name))
-            table.add(read_segment(file, folder, name), file)
-        return cls(files, folder, table)
+        archive.first_seqs = tuple(filter(None, map(first_seq_of, names)))
+        return archive
 
     @classmethod
     def make(cls, files: Files, directory: str) -> "Archive":
-        """Make the folder, or find it; raises OSError."""
-        found = cls.find(files, directory)
-        if found is not None:
-            return found
-        folder = os.path.join(directory, ARCHIVE)
-        files.make_directory(folder)
-        return cls(files, folder, SegmentTable(files, folder))
-
-    def take(self, segments: Iterable[Segment]) -> None:
-        """Have these segments here as well, durably; raises OSError."""
-        for segment in segments:
-            name = os.path.basename(segment.path)
-            with contextlib.suppress(FileExistsError):  # from a time that was interrupted
-                self._files.link(segment.path, os.path.join(self.directory, name))
-        self._files.sync_directory(self.directory)
-        for segment in segments:
-            name = os.path.basename(segment.path)
-            if not self.holds(segment.first_seq):
-                file = self._files.open(os.path.join(self.directory, name))
-                self._table.add(read_segment(file, self.directory, name), file)
-
-    def holds(self, first_seq: int) -> bool:
-        return any(segment.first_seq == first_seq for segment in self._table.segments)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return tuple(segment.path for segment in self._table.segments)
-
-    @property
-    def size_bytes(self) -> int:
-        return self._table.size_bytes()
+        """Find it, or make its folder; raises OSError."""
+        files.make_directory(archive_path(directory))
+        return cls.find(files, directory) or cls(files, directory)
 
     @property
     def begins(self) -> int:
-        """The first event of the first segment; 0 when there is none."""
-        return self._table.segments[0].first_seq if self._table.segments else 0
+        """The event from which on it has all of them up to the cut, 0 when it has none.
+
+        As far as is known: that a segment is missing in between is found out by reading over it.
+        """
+        rest = [seq for seq in self.first_seqs if seq >= self._gap_before]
+        return rest[0] if rest else 0
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(self._path_of(seq) for seq in self.first_seqs)
+
+    def _path_of(self, first_seq: int) -> str:
+        return os.path.join(self.path, segment_name(first_seq))
+
+    def remove_leftovers(self) -> None:
+        """Remove files that never appeared whole; nobody may be writing one. Raises OSError."""
+        for name in self._files.names(self.path):
+            if name.endswith(TEMPORARY_SUFFIX):
+                self._files.remove(os.path.join(self.path, name))
+
+    def take(self, first_seqs: Sequence[int]) -> None:
+        """Move segments of the log here, the newest first: what is here has no gap then.
+
+        What can't be moved is logged and stays where it is, until the next opening. A reader finds
+        each of them at any moment: by its place in the log, and if it is not there any more, here.
+        """
+        known = set(self.first_seqs)
+        for first_seq in sorted(first_seqs, reverse=True):
+            self.first_seqs = tuple(sorted({*self.first_seqs, first_seq}))
+            old = os.path.join(self._directory, segment_name(first_seq))
+            try:
+                self._files.rename(old, self._path_of(first_seq))
+            except OSError as error:
+                log.warning("%s could not be archived; the next start tries again: %s", old, error)
+                self.first_seqs = tuple(sorted({*self.first_seqs} - ({first_seq} - known)))
+                break
+        self._files.sync_directory(self.path)
+        self._files.sync_directory(self._directory)
 
     def read(self, position: Position, length: int) -> Event:
-        """Read one record; raises Dropped when its segment is not here, and DamagedLog."""
-        if not self.holds(position.segment):
-            raise Dropped(f"no segment begins with event {position.segment}")
-        return self._table.read(position, length)
+        """Read one record. Raises Dropped when its segment is not here, and DamagedLog."""
+        segment = self._segment(position.segment)
+        file = self._files.open(segment.path)
+        try:
+            return read_record(segment, file, position.offset, length)
+        finally:
+            file.close()
 
-    def close(self) -> None:
-        self._table.close()
+    def _segment(self, first_seq: int) -> Segment:
+        """Give what a segment's header says; raises Dropped, DamagedLog."""
+        with self._learning:
+            segment = self._headers.get(first_seq)
+            if segment is not None:
+                return segment
+            try:
+                file = self._files.open(self._path_of(first_seq))
+            except FileNotFoundError:
+                raise Dropped(f"no segment begins with event {first_seq}") from None
+            segment = read_segment(file, self.path, segment_name(first_seq))
+            file.close()
+            if len(self._headers) >= HEADERS_MAX:
+                del self._headers[next(iter(self._headers))]
+            self._headers[first_seq] = segment
+            return segment
+
+    def fill(self, page: EventPage, last: int) -> None:
+        """Add the events after the page's last one, up to `last`, as far as they fit.
+
+        Raises Dropped when the next one is not here, and DamagedLog.
+        """
+        while page.after < last and not page.is_full:
+            seqs = self.first_seqs
+            at = bisect_right(seqs, page.after + 1)
+            if at == 0 or page.after + 1 < self.begins:
+                raise self._dropped(page.after + 1, self.begins)
+            ends = seqs[at] - 1 if at < len(seqs) else last
+            self._fill_from(self._segment(seqs[at - 1]), page, min(ends, last))
+            if page.after < min(ends, last) and not page.is_full:
+                self._gap_before = max(self._gap_before, ends + 1)
+                raise self._dropped(page.after + 1, self.begins)
+
+    def _dropped(self, seq: int, begins: int) -> Dropped:
+        return Dropped(f"event {seq} was dropped", oldest=max(begins - 1, 0))
+
+    def _fill_from(self, segment: Segment, page: EventPage, last: int) -> None:
+        try:
+            file = self._files.open(segment.path)
+        except FileNotFoundError:
+            return  # a gap, as the caller sees
+        with self._learning:
+            walk = RecordWalk(segment, file, segment.mark_before(page.after + 1))
+        try:
+            if walk.seek(page.after + 1):
+                page.fill(walk, last)
+        finally:
+            file.close()
+        with self._learning:
+            segment.learn(walk)

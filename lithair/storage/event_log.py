@@ -8,30 +8,34 @@ it and refuses damage, before a segment was changed; at its end the log is made 
 to, or stays read-only when the disk is full. Positions never change, not even then: frames that
 have to be carried into a new segment have from the start the positions that they get there.
 
-Threads: `replay`, `append`, `sync`, `retry_writable` and `close` belong to one thread at a time,
-the writer's. `read`, `events_since`, `command_events` and the attributes may be used by any thread
+A compaction: `seal` begins a new segment, so that all before it can be merged; `stage` opens the
+snapshot that came of it beside the present one, so that places in both can be read; `install` makes
+it the snapshot, and gives the files that nobody needs any more.
+
+Threads: `replay`, `append`, `sync`, `retry_writable`, `seal`, `stage`, `install` and `close` belong
+to one thread at a time, the writer's. The others and the attributes may be used by any thread
 meanwhile. They look only at bytes below what the writer has published, in this order: file, then
 segment, then its `end`, then `last_seq`; each is one assignment to a dict, list or attribute, which
-CPython makes whole, and nothing published is changed or removed while the log is open.
+CPython makes whole. What was published is not changed, and removed only by `install`: whoever held
+a file of it goes on reading.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from lithair.core.as_of import BEGINNING
 from lithair.core.event import Event, Position
 from lithair.errors import DamagedLog, LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import Files, Lock, is_no_room
 from lithair.storage.lock import hold_directory
 from lithair.storage.log_files import LogFiles
+from lithair.storage.log_past import LogPast
 from lithair.storage.opening import Opening, ReplayedFrames
-
-if TYPE_CHECKING:
-    from lithair.storage.snapshot import Snapshot
+from lithair.storage.segment import EventPage
+from lithair.storage.snapshot import Snapshot
 
 SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and the longest frame must fit behind it
 
@@ -94,8 +98,7 @@ class EventLog:
         self._opening = opening
         self._table = opening.table
         self._active: ActiveSegment | None = None  # None until the log is ready
-        self.snapshot: Snapshot | None = None
-        self.cut = 0  # the last event that the snapshot includes
+        self._past = LogPast(files, opening.table, opening.snapshot, opening.archive)
         self._failure = ""  # why nothing can be written any more
 
     @classmethod
@@ -125,13 +128,28 @@ class EventLog:
 
     @property
     def size_bytes(self) -> int:
-        """The bytes of all segments on disk, or carried to be there."""
-        return self._table.size_bytes()
+        """The bytes of the snapshot and of all segments after it; of the archive, nothing."""
+        return self._table.size_bytes() + (self.snapshot.size_bytes if self.snapshot else 0)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The state that the log begins with; its places have the parity 0 when it was opened."""
+        return self._past.snapshot
+
+    @property
+    def cut(self) -> int:
+        """The last event that the snapshot includes; 0 without one."""
+        return self._past.cut
+
+    @property
+    def has_archive(self) -> bool:
+        """Tell whether segments that a snapshot supersedes are kept."""
+        return self._past.archive is not None
 
     @property
     def oldest(self) -> tuple[int, int]:
         """The oldest point whose state can still be told: a seq, and its time in ms."""
-        return (self.cut, self.snapshot.header.time_ms) if self.snapshot else BEGINNING
+        return self._past.oldest
 
     def replay(self) -> Iterator[ReplayedFrames]:
         """Yield all frames in order, checked, then make the log ready to be appended to.
@@ -202,6 +220,10 @@ class EventLog:
         assert active is not None, "the log was made ready"
         if active.segment.end < self._options.segment_bytes_max or active.is_empty:
             return active
+        return self._roll(active, now_ms)
+
+    def _roll(self, active: ActiveSegment, now_ms: int) -> ActiveSegment:
+        """Sync the last segment, and begin another behind it."""
         self.sync()
         try:
             active = ActiveSegment.begin(
@@ -218,6 +240,40 @@ class EventLog:
         self._table.add(active.segment, active.file)
         self._active = active
         return active
+
+    def seal(self) -> int:
+        """See that everything so far lies in segments that are not written again.
+
+        Gives the last event in them. Raises StorageFull, SyncFailed.
+        """
+        if not self.retry_writable():
+            raise StorageFull(f"{self.directory}: the disk is full, the log is read-only")
+        active = self._active
+        assert active is not None, "the log was made ready"
+        if not active.is_empty:
+            self._roll(active, active.segment.header.created_ms)
+        return self.last_seq
+
+    def stage(self, name: str) -> int:
+        """Open a snapshot that a compaction has made; gives the parity of the places in it.
+
+        Raises DamagedLog, UnknownFormat, LithairError.
+        """
+        return self._past.stage(name)
+
+    def withdraw(self) -> None:
+        """Forget the staged snapshot; no place may be in it."""
+        self._past.withdraw()
+
+    def install(self, *, keep_history: bool) -> list[str]:
+        """Make the staged snapshot the log's; gives the paths of files to be removed.
+
+        Segments up to its cut leave the log: for the archive when there is one or `keep_history`
+        is true, else they are among those paths. No item's place may be in the snapshot before.
+        A crash, or files that stay, cost nothing: the next opening does the rest. Raises
+        LithairError when there can't be an archive: nothing has changed.
+        """
+        return self._past.install(keep_history=keep_history)
 
     def sync(self) -> None:
         """Return when all that was appended is on stable storage; raise SyncFailed."""
@@ -256,15 +312,15 @@ class EventLog:
 
     def view(self) -> LogFiles:
         """Give what lies where at this moment; not before the log was replayed. Any thread."""
-        return self._table.view()
+        return self._past.view()
 
     def read(self, position: Position, length: int = 0) -> Event:
         """Read and check one record, with one positioned read when its length is given.
 
-        Raises DamagedLog.
+        Raises Dropped when its segment is neither in the log nor in the archive, and DamagedLog.
         """
         try:
-            return self._table.read(position, length)
+            return self._past.read(position, length)
         except DamagedLog as error:
             self._note(error)
             raise
@@ -274,17 +330,29 @@ class EventLog:
             self.damaged.add((error.path, error.offset))
 
     def read_item(self, position: Position, place: int, length: int) -> Event:
-        """Read an item's last record: at `place` in a snapshot, or at home."""
-        assert place == 0, "there are no snapshots yet"
-        return self.read(position, length)
+        """Read an item's last record: at `place` in a snapshot, or at home.
+
+        Raises DamagedLog; and Dropped when it lay in what was superseded since.
+        """
+        if not place:
+            return self.read(position, length)
+        try:
+            return self._past.read_place(place, length)
+        except DamagedLog as error:
+            self._note(error)
+            raise
 
     def events_since(self, seq: int, max_events: int, max_bytes: int) -> list[Event]:
         """Give the events after `seq` in order, each checked; one at least when there is one.
 
-        Stops after `max_events`, or once the records reach `max_bytes`. Raises DamagedLog.
+        Stops after `max_events`, or once the records reach `max_bytes`. Raises DamagedLog, and
+        Dropped when the first of them is neither in the log nor in the archive.
         """
-        return self._table.events_between(seq, self.last_seq, max_events, max_bytes)
+        return self._past.events_since(EventPage(seq, max_events, max_bytes), self.last_seq)
 
     def command_events(self, seq: int) -> list[Event]:
-        """Give the events of the commit that holds `seq` which came from the same command."""
-        return self._table.command_events(seq)
+        """Give the events of the commit that holds `seq` which came from the same command.
+
+        None of them when a compaction has dropped them: they are not remembered any more.
+        """
+        return self._past.command_events(seq)

@@ -10,19 +10,23 @@ import os
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from lithair.errors import SchemaChanged
+from lithair.errors import DamagedLog, SchemaChanged
 from lithair.storage.active_segment import ActiveSegment, LogStamp
+from lithair.storage.archive import Archive
 from lithair.storage.files import TEMPORARY_SUFFIX, Files, Readable, place_file, write_whole
 from lithair.storage.recovery import CarriedBytes, Tail, inspect_last, sealed_end
 from lithair.storage.segment import (
     NO_END,
     FrameScan,
     Segment,
+    first_seq_of,
     read_bytes,
     read_segment,
+    segment_name,
     segment_names,
 )
 from lithair.storage.segment_table import SegmentTable
+from lithair.storage.snapshot import Snapshot, check_link, snapshot_names
 
 TORN_SUFFIX: Final = ".torn"
 
@@ -61,26 +65,57 @@ class Opening:
         self._tail: Tail | None = None
         self._torn_at: Segment | None = None
         self._cuts: dict[str, int] = {}  # path -> length, of segments with bytes past their end
+        self._old_snapshots: list[str] = []  # names
         for name in files.names(directory):
             if name.endswith(TEMPORARY_SUFFIX):
                 files.remove(os.path.join(directory, name))
-        for name in segment_names(files, directory):
+        self.snapshot = self._find_snapshot()
+        cut = self.snapshot.header.cut if self.snapshot else 0
+        seqs = [seq for name in segment_names(files, directory) if (seq := first_seq_of(name))]
+        self._superseded = [seq for seq in seqs if seq <= cut]
+        for name in map(segment_name, seqs[len(self._superseded) :]):
             file = files.open(os.path.join(directory, name))
             segment = read_segment(file, directory, name)
             self._check_place(segment)
             self.table.add(segment, file)
+        self.archive = Archive.find(files, directory)
         if self.table.segments:
             self._inspect_last(self.table.segments[-1])
+        elif self.snapshot is not None:
+            self._begin_behind(self.snapshot)
+
+    def _find_snapshot(self) -> Snapshot | None:
+        """Open the newest snapshot; those before it are superseded."""
+        names = snapshot_names(self._files, self._directory)
+        if not names:
+            return None
+        self._old_snapshots = names[:-1]
+        snapshot = Snapshot.open(self._files, self._directory, names[-1])
+        self._check_model(snapshot.path, snapshot.header.model_name)
+        return snapshot
+
+    def _check_model(self, path: str, model_name: str) -> None:
+        if model_name != self.stamp.model_name:
+            raise SchemaChanged(
+                f"{path} belongs to the model {model_name!r}, not to"
+                f" {self.stamp.model_name!r}; give each model a data directory of its own"
+            )
 
     def _check_place(self, segment: Segment) -> None:
         """Refuse a segment that can't be this log's next one, as far as its header says."""
-        if segment.header.model_name != self.stamp.model_name:
-            raise SchemaChanged(
-                f"{segment.path} belongs to the model {segment.header.model_name!r}, not to"
-                f" {self.stamp.model_name!r}; give each model a data directory of its own"
-            )
+        self._check_model(segment.path, segment.header.model_name)
         if not self.table.segments:
-            check_first(segment)
+            check_link(self.snapshot, segment)
+
+    def _begin_behind(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot that no segment follows."""
+        cut = snapshot.header.cut
+        if self._superseded:  # a compaction is what leaves them, and it began the next one first
+            path = os.path.join(self._directory, segment_name(self._superseded[-1]))
+            what = f"the snapshot of event {cut} includes this segment, but the next one is missing"
+            raise DamagedLog(path, 0, what, self._directory)
+        self.last_seq = self.synced_seq = cut
+        self._last_crc = snapshot.header.prev_crc
 
     def _inspect_last(self, segment: Segment) -> None:
         tail = inspect_last(segment, self.table.held(segment), self._now_ms)
@@ -98,7 +133,15 @@ class Opening:
             self.table.add(tail.carried.segment, CarriedBytes(tail.carried.data))
 
     def frames(self) -> Iterator[ReplayedFrames]:
-        """Yield all frames in order, checked; raises DamagedLog."""
+        """Yield all frames in order, checked; raises DamagedLog.
+
+        Empty runs are among them while a snapshot is checked: it is, all of it, before anything
+        that it supersedes is given up.
+        """
+        if self.snapshot is not None and (self._superseded or self._old_snapshots):
+            stamp = self.snapshot.header.fingerprint, self.snapshot.header.description
+            for _ in self.snapshot.check():
+                yield ReplayedFrames(0, b"", 0, 0, 0, *stamp)
         for segment, file, scan, following in chained(self.table):
             header = segment.header
             for buffer, end in scan.runs():
@@ -117,9 +160,11 @@ class Opening:
     def finish(self) -> ActiveSegment:
         """Keep the torn tail aside, write what is carried, cut what is superseded, begin anew.
 
-        Raises OSError; it may be called again then.
+        What a compaction that was interrupted has left goes first: the disk may be full. Raises
+        OSError; it may be called again then.
         """
         assert self.is_checked, "nothing is changed before all was checked"
+        self._give_up_superseded()
         if self._tail and self._torn_at:
             self._keep_torn(self._torn_at, self._tail)
             self._torn_at = None
@@ -137,6 +182,25 @@ class Opening:
             self.table.add(active.segment, active.file)
         self._tail = None  # it can hold as many bytes as a segment
         return active
+
+    def _give_up_superseded(self) -> None:
+        """Remove or archive what the snapshot has superseded; what can't be waits for another time.
+
+        In any order: the snapshot has its name, so the log begins with it whatever else is there.
+        """
+        names, self._old_snapshots = self._old_snapshots, []
+        seqs, self._superseded = self._superseded, []
+        try:
+            if self.archive is None:
+                names += map(segment_name, seqs)
+            else:
+                self.archive.remove_leftovers()
+                if seqs:
+                    self.archive.take(seqs)
+            for name in names:
+                self._files.remove(os.path.join(self._directory, name))
+        except OSError as error:
+            log.warning("%s: not all that was compacted is removed: %s", self._directory, error)
 
     def _keep_torn(self, segment: Segment, tail: Tail) -> None:
         """Put the bytes past the last good frame into a file of their own, for people to see."""
@@ -172,14 +236,6 @@ class Opening:
             prev_crc = segments[-1].header.prev_crc
         link = (prev_crc, self._now_ms)
         return ActiveSegment.begin(self._files, self._directory, self.stamp, self.last_seq, link)
-
-
-def check_first(segment: Segment) -> None:
-    """Refuse a log that does not begin with the first event."""
-    if segment.first_seq != 1:
-        raise segment.damaged(
-            0, f"the log begins here, with event {segment.first_seq}: segments are missing"
-        )
 
 
 def chained(

@@ -11,6 +11,7 @@ from typing import Final
 
 from lithair.core.event import Event
 from lithair.core.frame import (
+    CLOSING_MAGIC,
     DATA_MAGIC,
     FRAME_HEAD_BYTES,
     HEADER_BYTES_MIN,
@@ -67,6 +68,11 @@ class Segment:
     def damaged(self, offset: int, what: str) -> DamagedLog:
         """Say that this segment is damaged at `offset`."""
         return DamagedLog(self.path, offset, what, self.directory)
+
+    def learn(self, walk: "RecordWalk") -> None:
+        """Keep in mind where a walk has come to, for the next one."""
+        if walk.frame_seq > (self.marks[-1][0] if self.marks else self.first_seq):
+            self.marks.append((walk.frame_seq, walk.frame_at))
 
     def mark_before(self, seq: int) -> int:
         """Give the offset of a frame that begins at or before `seq`, close to it."""
@@ -188,6 +194,7 @@ class RecordWalk:
         self._base = offset  # of the buffer's first byte within the file
         self._at = 0  # within the buffer
         self.frame_seq = 0  # first seq of the frame that was entered last
+        self.frame_at = offset  # where that begins
         self._left = 0  # records of that frame not walked over yet
 
     def _fill(self, length: int) -> None:
@@ -210,19 +217,33 @@ class RecordWalk:
         if head.magic != DATA_MAGIC:
             raise self._damaged("here a frame begins, but these bytes are none")
         self.frame_seq = head.first_seq
+        self.frame_at = self._base + self._at
         self._left = head.n
         self._at += FRAME_HEAD_BYTES
 
-    def seek(self, seq: int) -> None:
-        """Go to the frame that holds `seq`, and stand before its first record."""
-        while True:
+    def seek(self, seq: int) -> bool:
+        """Go to the frame that holds `seq`, and stand before its first record.
+
+        False when the segment ends before.
+        """
+        while not self.is_at_end():
             self._fill(FRAME_HEAD_BYTES)
             head = frame_head(self._buffer, self._at)
             if head.magic == DATA_MAGIC and head.first_seq + head.n <= seq:
                 self._at += head.length  # maybe past the buffer: `_fill` goes there
                 continue
             self.enter_frame()
-            return
+            return True
+        return False
+
+    def is_at_end(self) -> bool:
+        """Tell whether no frame follows: the segment ends here, or is closed."""
+        if self._left:
+            return False
+        if self._base + self._at >= self._segment.end:
+            return True
+        self._fill(FRAME_HEAD_BYTES)
+        return frame_head(self._buffer, self._at).magic == CLOSING_MAGIC
 
     def skip(self, count: int) -> None:
         """Step over records of this frame, unchecked."""
@@ -250,6 +271,29 @@ class RecordWalk:
     def frame_events(self) -> Sequence[Event]:
         """Give the events of the frame that was entered, from here to its end."""
         return [self.next_event()[0] for _ in range(self._left)]
+
+
+class EventPage:
+    """Events that are being gathered in order: so many, or so many bytes of records, at most."""
+
+    def __init__(self, after: int, max_events: int, max_bytes: int) -> None:
+        self.events: list[Event] = []
+        self.after = after  # the last event that is in it, or the one before the first
+        self._max_events = max_events
+        self._room = max_bytes
+
+    @property
+    def is_full(self) -> bool:
+        return self._room <= 0 or len(self.events) >= self._max_events
+
+    def fill(self, walk: RecordWalk, last: int) -> None:
+        """Take events up to `last`, or up to the segment's end; the walk stands in their frame."""
+        walk.skip(self.after + 1 - walk.frame_seq)
+        while self.after < last and not self.is_full and not walk.is_at_end():
+            event, length = walk.next_event()
+            self.events.append(event)
+            self._room -= length
+            self.after = event.seq
 
 
 def read_record(segment: Segment, file: Readable, offset: int, length: int) -> Event:

@@ -6,14 +6,15 @@ that the table forgets stays open until its last reader lets go of it.
 
 import threading
 from bisect import bisect_right
+from collections.abc import Collection
 from typing import Final
 
 from lithair.core.event import Event, Position
-from lithair.errors import DamagedLog
+from lithair.errors import DamagedLog, Dropped
 from lithair.storage.files import Files, Readable
 from lithair.storage.log_files import LogFiles
 from lithair.storage.recovery import CarriedBytes
-from lithair.storage.segment import RecordWalk, Segment, read_record
+from lithair.storage.segment import EventPage, RecordWalk, Segment, read_record
 
 OPEN_SEGMENTS_MAX: Final = 256  # file descriptors per model; the usual limit is 1024 a process
 
@@ -37,8 +38,15 @@ class SegmentTable:
             kept = kept[:-1]
         self.segments = [*kept, segment]
 
+    def forget(self, first_seqs: Collection[int]) -> None:
+        """Take segments out; whoever reads them holds their files."""
+        self.segments = [each for each in self.segments if each.first_seq not in first_seqs]
+        with self._opening:
+            held = self._open.items()
+            self._open = {seq: each for seq, each in held if seq not in first_seqs}
+
     def held(self, segment: Segment) -> Readable:
-        """Give the segment's open file."""
+        """Give the segment's open file; raises Dropped when it was taken away."""
         held = self._open.get(segment.first_seq)
         return held[1] if held else self._reopened(segment)[1]
 
@@ -46,7 +54,11 @@ class SegmentTable:
         with self._opening:
             held = self._open.get(segment.first_seq)
             if held is None:
-                held = self._hold(segment, self._files.open(segment.path))
+                try:
+                    file = self._files.open(segment.path)
+                except FileNotFoundError:  # a compaction has just taken it away
+                    raise Dropped(f"{segment.path} was dropped") from None
+                held = self._hold(segment, file)
         return held
 
     def _hold(self, segment: Segment, file: Readable) -> tuple[Segment, Readable]:
@@ -75,7 +87,10 @@ class SegmentTable:
         return sum(segment.size for segment in self.segments)
 
     def read(self, position: Position, length: int) -> Event:
-        """Read one record; `length` 0 when it is not known. Raises DamagedLog."""
+        """Read one record; `length` 0 when it is not known.
+
+        Raises DamagedLog, Dropped when its segment is not here any more.
+        """
         held = self._open.get(position.segment)
         if held is None:
             held = self._reopened(self._named(position))
@@ -85,6 +100,9 @@ class SegmentTable:
         for segment in self.segments:
             if segment.first_seq == position.segment:
                 return segment
+        segments = self.segments
+        if segments and position.segment < segments[0].first_seq:
+            raise Dropped(f"no segment begins with event {position.segment}")
         raise DamagedLog(
             self.directory,
             position.offset,
@@ -95,26 +113,26 @@ class SegmentTable:
     def _walk_to(self, seq: int) -> tuple[Segment, RecordWalk]:
         """Stand before the first record of the frame that holds `seq`, which is committed."""
         segments = self.segments
-        segment = segments[bisect_right(segments, seq, key=lambda each: each.first_seq) - 1]
-        file = self.held(segment)
-        walk = RecordWalk(segment, file, segment.mark_before(seq))
-        walk.seek(seq)
+        at = bisect_right(segments, seq, key=lambda each: each.first_seq) - 1
+        if at < 0:
+            raise Dropped(f"event {seq} was dropped")
+        segment = segments[at]
+        walk = RecordWalk(segment, self.held(segment), segment.mark_before(seq))
+        if not walk.seek(seq):
+            raise segment.damaged(segment.end, f"event {seq} is not readable")
         return segment, walk
 
-    def events_between(self, after: int, last: int, max_events: int, max_bytes: int) -> list[Event]:
-        """Give events from `after` + 1 up to `last`, in order; one at least when there is one."""
-        events: list[Event] = []
-        room = max_bytes
-        while after < last and room > 0 and len(events) < max_events:
-            segment, walk = self._walk_to(after + 1)
-            walk.skip(after + 1 - walk.frame_seq)
+    def fill(self, page: EventPage, last: int) -> None:
+        """Add the events after the page's last one, up to `last`, as far as they fit.
+
+        Raises Dropped when the next one is not here any more, and DamagedLog.
+        """
+        while page.after < last and not page.is_full:
+            segment, walk = self._walk_to(page.after + 1)
             segment_last = min(last, self._last_seq_of(segment, last))
-            while after < segment_last and room > 0 and len(events) < max_events:
-                event, length = walk.next_event()
-                events.append(event)
-                room -= length
-                after = event.seq
-        return events
+            page.fill(walk, segment_last)
+            if page.after < segment_last and not page.is_full:
+                raise segment.damaged(segment.end, f"event {page.after + 1} is not readable")
 
     def _last_seq_of(self, segment: Segment, last: int) -> int:
         segments = self.segments

@@ -7,10 +7,19 @@ or DamagedLog says where it is not as it was written. The format is core/snapsho
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final, TypeVar
 
 from lithair.core.event import Event
-from lithair.core.lookup import PAGE_BYTES, BadSnapshot, Entry, decode_page, places_of
+from lithair.core.lookup import (
+    PAGE_BYTES,
+    PAGE_ENTRIES,
+    BadSnapshot,
+    Entry,
+    decode_page,
+    lookup_hash,
+    places_of,
+)
 from lithair.core.record import RECORD_BYTES_MIN, BadRecord, decode_record, record_length
 from lithair.core.snapshot import (
     GRAVES,
@@ -35,6 +44,7 @@ from lithair.core.snapshot import (
 )
 from lithair.errors import DamagedLog, UnknownFormat
 from lithair.storage.files import File, Files
+from lithair.storage.segment import Segment
 
 SNAPSHOT_SUFFIX: Final = ".snapshot"
 NAME_DIGITS: Final = 20
@@ -218,6 +228,38 @@ class Snapshot:
         for number in range(self._trailer.page_n):
             yield from self._page(number)
 
+    def check(self) -> Iterator[int]:
+        """Read and check all of it; yields how many bytes were read. Raises DamagedLog."""
+        for _, run in chain(self.records(), self.other_records()):
+            yield len(run)
+        entries: list[Entry] = []
+        for part in self._trailer.parts:
+            block = self._block(part)
+            if isinstance(block, ItemBlock):
+                self._check_rows(part, block)
+                entries += zip(map(lookup_hash, block.keys), block.places, strict=True)
+            yield part.block_len
+        entries.sort()
+        for number in range(self._trailer.page_n):
+            begin = number * PAGE_ENTRIES
+            if self._page(number) != entries[begin : begin + PAGE_ENTRIES]:
+                offset = self._lookup_at + number * PAGE_BYTES
+                raise self.damaged(offset, "the lookup names other items than the index")
+            yield PAGE_BYTES
+
+    def _check_rows(self, part: Part, block: ItemBlock) -> None:
+        """Check that the rows of a block are those of the records before it."""
+        at = part.records_at
+        for key, seq, place, length in zip(
+            block.keys, block.seqs, block.places, block.lengths, strict=True
+        ):
+            event = self.read(place, length)
+            if place != at or (event.key, event.seq) != (key, seq):
+                raise self.damaged(place, f"event {seq} of item {key!r} does not lie here")
+            at += length
+        if at != part.block_at:
+            raise self.damaged(at, "a record that no item has")
+
     def command_events(self, seq: int) -> list[Event] | None:
         """Give the events of the command that led to event `seq`; None when it was forgotten."""
         found = bisect_right(self._first_seqs, seq) - 1
@@ -244,6 +286,18 @@ class Snapshot:
         block = self._block(self._parts[REMEMBERED][number])
         assert isinstance(block, RememberedBlock)
         return block
+
+
+def check_link(snapshot: Snapshot | None, segment: Segment) -> None:
+    """Refuse a segment that can't be the first of a log that begins with this snapshot."""
+    cut, prev_crc = (snapshot.header.cut, snapshot.header.prev_crc) if snapshot else (0, 0)
+    if segment.first_seq != cut + 1:
+        behind = f" behind the snapshot of event {cut}" if cut else ""
+        raise segment.damaged(
+            0, f"the log begins here{behind}, with event {segment.first_seq}: segments are missing"
+        )
+    if cut and segment.header.prev_crc != prev_crc:
+        raise segment.damaged(0, f"this segment does not continue the snapshot of event {cut}")
 
 
 def _rows_of(block: RememberedBlock) -> list[tuple[int, int, int, bytes]]:
