@@ -10,13 +10,16 @@ import pytest
 
 from lithair import Indexed, Model, Pinned, Unique
 from lithair.actors.log_loading import load
-from lithair.core.model_state import ModelState
+from lithair.core.event import Event, Position
+from lithair.core.model_state import EVERYTHING, ModelState
 from lithair.core.schema import schema_of
 from lithair.errors import SchemaChanged
 from lithair.handler import ModelHandler
 from lithair.migration import Migration
+from lithair.retention import Retention
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
 from lithair.storage.files import OsFiles
+from lithair.storage.verify import verify
 from tests.storage.golden import make_contacts
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -63,10 +66,21 @@ def golden_copy(name: str, tmp_path: Path) -> str:
     return str(tmp_path / name)
 
 
-def opened(directory: str, *migrations: Migration) -> tuple[EventLog, ModelState]:
+def walked(log: EventLog, position: Position | None) -> list[Event]:
+    """Walk back from an item's last record, through the archive if need be."""
+    found: list[Event] = []
+    while position is not None:
+        found.append(log.read(position))
+        position = found[-1].prev
+    return found
+
+
+def opened(
+    directory: str, *migrations: Migration, retention: Retention = EVERYTHING
+) -> tuple[EventLog, ModelState]:
     schema = schema_of(Contact)
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
-    state = ModelState(ModelHandler(Contact, directory), 1000)
+    state = ModelState(ModelHandler(Contact, directory), 1000, retention)
     state.migrations = migrations
     log = EventLog.open(OsFiles(), directory, stamp, OPTIONS, NOW_MS)
     try:
@@ -94,9 +108,12 @@ def test_the_declaration_is_described_as_it_was() -> None:
     assert make_contacts.SCHEMA.fingerprint.hex() == FINGERPRINT
 
 
+BY_VERSION = Migration(split, 1)
+
+
 @pytest.mark.parametrize(
     "migration",
-    [Migration(split, 1), Migration(split, from_fingerprint=bytes.fromhex(FINGERPRINT))],
+    [BY_VERSION, Migration(split, from_fingerprint=bytes.fromhex(FINGERPRINT))],
     ids=["version", "fingerprint"],
 )
 def test_the_golden_log_is_read_with_a_migration(migration: Migration, tmp_path: Path) -> None:
@@ -105,15 +122,54 @@ def test_the_golden_log_is_read_with_a_migration(migration: Migration, tmp_path:
     assert state.seq == 16
     grace = state.last_position("grace")
     assert grace is not None
-    history = [state.present(log.read(grace))]
-    while history[-1].prev is not None:
-        history.append(state.present(log.read(history[-1].prev)))
+    history = [state.present(event) for event in walked(log, grace)]
     found: list[tuple[int, Item]] = [(e.kind, json.loads(e.payload)) for e in history]
     before = contact(
         "grace", "Grace", "Hopper", address={"street": "Main Street 1", "zip": "00007"}
     )
     assert found == [(1, GRACE), (3, before), (1, before)]
     log.close()
+
+
+TONY = contact("tony", "Tony", "Hoare", born=1934)
+LATER_ALAN = {**ALAN, "tags": ["machines"]}
+COMPACTED = [ADA, LATER_ALAN, ZOE, GRACE, TONY]
+PURGED = [LATER_ALAN, ZOE, GRACE, {**TONY, "tags": ["quick"]}]
+
+
+@pytest.mark.parametrize(
+    ("name", "items"), [("contacts_1_compacted", COMPACTED), ("contacts_1_purged", PURGED)]
+)
+@pytest.mark.parametrize("retained", [EVERYTHING, Retention(count=2)], ids=["all", "two"])
+def test_the_golden_snapshots_are_read_with_a_migration(
+    name: str, items: list[Item], retained: Retention, tmp_path: Path
+) -> None:
+    directory = golden_copy(name, tmp_path)
+    log, state = opened(directory, BY_VERSION, retention=retained)
+    assert items_of(state) == items
+    assert log.snapshot is not None
+    home = state.last_position("alan")
+    assert home is not None
+    kinds = [event.kind for event in walked(log, home)]
+    assert kinds == [2, 2, 1]
+    log.close()
+    found = verify(OsFiles(), directory, lambda _done, _all: None)
+    assert found.is_sound
+    _, again = opened(directory, BY_VERSION)
+    assert items_of(again) == items
+
+
+def test_of_the_purged_item_nothing_is_in_the_golden_files(tmp_path: Path) -> None:
+    """The canary of the purge: it is in the files from before."""
+    before, after = GOLDEN / "contacts_1_compacted", GOLDEN / "contacts_1_purged"
+    names = [path.relative_to(before) for path in before.glob("archive/*.raftlog")]
+    assert any(b"Lovelace" in (before / name).read_bytes() for name in names)
+    for path in after.rglob("*"):
+        if path.is_file():
+            assert b"Lovelace" not in path.read_bytes(), path
+            assert b"ada" not in path.read_bytes(), path
+    for name in names:
+        assert (before / name).stat().st_size == (after / name).stat().st_size
 
 
 def test_without_a_migration_it_is_said_what_to_write(tmp_path: Path) -> None:
