@@ -1,0 +1,143 @@
+"""The past of a log that was compacted: all of it where history is kept, else from the cut on."""
+
+import random
+
+import pytest
+
+from lithair.actors.item_past import HistoryWork, PastItemWork
+from lithair.core.as_of import rfc3339
+from lithair.core.command import TRUSTED, Action
+from lithair.core.problem import Refusal
+from lithair.errors import Dropped
+from lithair.retention import Retention
+from tests.actors.living import KEYS, Living
+
+FEW = Retention(count=2)
+EVERY = Retention()
+
+
+def lived(seed: int, retention: Retention, *, keep_history: bool) -> Living:
+    """Give a model that was written to, and compacted twice in between."""
+    rng = random.Random(seed)
+    living = Living(segment_bytes_max=2000, retention=retention)
+    for _ in range(2):
+        living.write(rng, 30)
+        living.compact(keep_history=keep_history)
+    living.write(rng, 20)
+    return living
+
+
+def assert_dropped(living: Living, as_of: str) -> None:
+    cut = living.log.cut
+    for ask in (
+        lambda: living.item("a", ("as_of", as_of)),
+        lambda: living.page(("as_of", as_of)),
+        lambda: living.page(("as_of", as_of), is_count=True),
+    ):
+        with pytest.raises(Dropped) as dropped:
+            ask()
+        assert (dropped.value.oldest, dropped.value.oldest_ms) == (cut, living.times[cut])
+
+
+def assert_past(living: Living, oldest: int) -> None:
+    """Compare each item and the list with what was, at each event and each time of an event."""
+    for seq, past in enumerate(living.pasts):
+        if seq < oldest:
+            assert_dropped(living, str(seq))
+            continue
+        for key in KEYS:
+            assert living.item_at(key, str(seq)) == past.get(key), (key, seq)
+        assert living.items_at(str(seq)) == [payload for _, payload in past.values()], seq
+    for time_ms in {*living.times[1:], living.times[-1] + 1}:
+        last = max(seq for seq, at in enumerate(living.times) if at <= time_ms)
+        if time_ms < living.times[oldest]:
+            assert_dropped(living, rfc3339(time_ms))
+            continue
+        past = living.pasts[last]
+        for key in KEYS:
+            assert living.item_at(key, rfc3339(time_ms)) == past.get(key), (key, time_ms)
+        assert living.items_at(rfc3339(time_ms)) == [payload for _, payload in past.values()]
+
+
+def assert_histories(living: Living, cut: int) -> None:
+    """Compare each history with what happened to the item; at the cut, its last event is left."""
+    at_cut = living.pasts[cut]
+    for key in KEYS:
+        expected = [seq for seq in living.facts.get(key, []) if seq > cut]
+        if key in at_cut:
+            expected.insert(0, at_cut[key][0])
+        try:
+            found = [entry["seq"] for entry in living.history(key)]
+        except Refusal:
+            found = []
+        assert found == expected, key
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("retention", [EVERY, FEW], ids=["hot", "evicted"])
+def test_from_the_cut_on_everything_is_what_it_was(seed: int, retention: Retention) -> None:
+    living = lived(seed, retention, keep_history=False)
+    cut = living.log.cut
+    for _ in range(2):
+        assert_past(living, cut)
+        assert_histories(living, cut)
+        living.log.close()
+        living.open()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("retention", [EVERY, FEW], ids=["hot", "evicted"])
+def test_where_history_is_kept_nothing_is_dropped(seed: int, retention: Retention) -> None:
+    living = lived(seed, retention, keep_history=True)
+    assert living.log.cut > 0
+    for _ in range(2):
+        assert_past(living, 0)
+        assert_histories(living, 0)
+        living.log.close()
+        living.open()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_history_that_is_kept_too_late_does_not_reach_back(seed: int) -> None:
+    """An archive that does not begin with the first event can't tell what was before the cut."""
+    rng = random.Random(seed)
+    living = Living(segment_bytes_max=2000)
+    living.write(rng, 30)
+    living.compact(keep_history=False)
+    living.write(rng, 30)
+    living.compact(keep_history=True)
+    living.write(rng, 10)
+    assert_past(living, living.log.cut)
+
+
+def test_a_compaction_beside_a_walk_makes_it_dropped_never_wrong() -> None:
+    living = Living()
+    for number in range(100):
+        living.do(Action.UPSERT_AT, "a", b'{"id":"a","stock":%d}' % number)
+    query = living.state.views[TRUSTED].queries.read_item([("as_of", "3")])
+    works = [
+        PastItemWork(living.state, living.log, "a", query, TRUSTED),
+        HistoryWork(living.state, living.log, "a", TRUSTED),
+    ]
+    assert [work.step() for work in works] == [None, None]
+    living.compact()
+    with pytest.raises(Dropped) as dropped:
+        works[0].step()
+    assert dropped.value.oldest == 100
+    read = works[1].step()
+    assert read is not None
+    assert read.body.count(b'"seq"') == 32
+
+
+def test_the_oldest_entry_of_a_history_that_was_dropped_before_has_no_changes() -> None:
+    living = Living()
+    living.do(Action.CREATE, body=b'{"id":"a","stock":1}')
+    living.do(Action.PATCH, "a", b'{"stock":2}')
+    living.compact()
+    living.do(Action.PATCH, "a", b'{"stock":3}')
+    entries = living.history("a")
+    assert [(entry["seq"], entry["operation"]) for entry in entries] == [
+        (2, "update"),
+        (3, "update"),
+    ]
+    assert [entry["changes"] for entry in entries] == [{}, {"stock": {"old": 2, "new": 3}}]
