@@ -56,6 +56,10 @@ def failing(old: dict[str, Any]) -> dict[str, Any]:
     return {"id": old["id"], "first": "x", "last": "y"}
 """
 
+FAILING_IN_THE_PAST = SPLIT.replace(
+    "    first, _", "    assert old['id'] != 'c1' or old['note'] == 'changed'\n    first, _"
+)
+
 
 def write_app(directory: Path, source: str, migrations: str = "") -> None:
     (directory / "app.py").write_text(source.replace("@MIGRATE@", migrations))
@@ -147,3 +151,22 @@ def test_a_model_that_can_not_be_migrated_says_which_item_or_what_to_write(tmp_p
         server.stop()
     for name, data in files.items():
         assert (tmp_path / "data/contacts" / name).read_bytes() == data
+
+
+def test_what_can_not_be_migrated_and_is_only_read_later_costs_one_answer(tmp_path: Path) -> None:
+    """The past that a compaction has moved to the archive is not read when a model is opened."""
+    write_app(tmp_path, BEFORE)
+    with Started(tmp_path) as server:
+        fill(server.url)
+        assert lithair(tmp_path, "compact", "Contact", "--keep-history").returncode == 0
+        assert server.stop() == 0
+    write_app(tmp_path, AFTER, FAILING_IN_THE_PAST)
+    with Started(tmp_path) as server:
+        url = server.url
+        check(url)
+        answer = httpx.get(f"{url}/api/contacts/c1/history")
+        assert answer.status_code == 500
+        assert answer.json()["error"].startswith("What is stored of this item can't be migrated")
+        assert "Event 2, the item 'c1', can't be migrated: split_name" in server.log
+        assert len(httpx.get(f"{url}/api/contacts/c2/history").json()) == 1
+        assert server.stop() == 0
