@@ -15,7 +15,7 @@ import msgspec
 from lithair.core.erasure import Target, erase, holds
 from lithair.core.frame import CLOSING_BYTES, FRAME_HEAD_BYTES, frame_head, frame_offsets
 from lithair.errors import LithairError, StorageFull
-from lithair.storage.backup import ARCHIVE_NAME
+from lithair.storage.archive import archive_path
 from lithair.storage.files import (
     TEMPORARY_SUFFIX,
     File,
@@ -77,8 +77,7 @@ def purge_files(files: Files, directory: str, plan: PurgePlan, progress: Progres
         _check_dropped(files, directory, plan.cut)
         done = PurgedFiles()
         done.torn = _remove_torn(files, directory)
-        archive = os.path.join(directory, ARCHIVE_NAME)
-        done.segments = _purge_archive(files, archive, target, progress)
+        done.segments = _purge_archive(files, archive_path(directory), target, progress)
         return done
     except OSError as error:
         kind = StorageFull if is_no_room(error) else LithairError
