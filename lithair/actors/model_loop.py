@@ -26,6 +26,7 @@ from lithair.core.reads import Read
 from lithair.errors import DamagedLog, LithairError, SchemaChanged, StorageFull
 from lithair.process import SYNCING, Child
 from lithair.storage.event_log import Appended, EventLog
+from lithair.transport.feed import FeedServer
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import Waiter
 from lithair.wire.messages import ReadRequest, Reply, WriteRequest
@@ -59,6 +60,7 @@ class ModelLoop:
     ) -> None:
         self.references: References | None = None
         self.upkeep = Upkeep(state)
+        self._feed: FeedServer | None = None
         self._child = child
         self._state = state
         self._log = event_log
@@ -93,6 +95,8 @@ class ModelLoop:
             self._keep_up(now_ms)
             self._tend_references(now_ms)
             self._send()
+            if self._feed is not None:
+                self._feed.beat(self._state.seq, now_ms)
             self._report()
             if child.stopping and not child.pending and not self._parked():
                 return
@@ -237,6 +241,8 @@ class ModelLoop:
                 answers[index] = self._repeat(outcome)
         self._state.tables.tidy()
         self._answer(answers)
+        if self._feed is not None and plan.events:
+            self._feed.publish(plan.events, monotonic_ms())
 
     def _repeat(self, outcome: Outcome) -> Answer:
         """Answer a command that was carried out before from its records in the log."""
@@ -260,6 +266,12 @@ class ModelLoop:
             )
             if references is not None:
                 references.forget(answer.command)
+
+    # The feed
+
+    def publish_to(self, feed: FeedServer) -> None:
+        """Tell every committed event to whoever listens, after its answer."""
+        self._feed = feed
 
     # Upkeep
 

@@ -27,9 +27,10 @@ from lithair.errors import DamagedLog, LithairError, LockedByOther
 from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, REPLAYING, SERVING, Child
 from lithair.storage.event_log import Durability, EventLog, LogOptions, LogStamp
 from lithair.storage.files import Files, OsFiles
+from lithair.transport.feed import FeedServer
 from lithair.transport.request_client import RequestClient
 from lithair.transport.request_server import RequestServer
-from lithair.transport.sockets import model_endpoint
+from lithair.transport.sockets import feed_endpoint, model_endpoint
 from lithair.wire.protocol import EPOCH_BYTES, Verb
 
 TITLES: Final[dict[type[Task], str]] = {CompactTask: "compaction", PurgeTask: "purge"}
@@ -49,10 +50,14 @@ def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | Non
     event_log = _open(child, model, state, files)
     writer = LogWriter(event_log, settings.durability)
     with ExitStack() as stack:
-        server = RequestServer(secrets.token_bytes(EPOCH_BYTES))
+        epoch = secrets.token_bytes(EPOCH_BYTES)
+        server = RequestServer(epoch)
         stack.callback(server.close)
+        feed = FeedServer(feed_endpoint(child.run_dir, model.name), epoch)
+        stack.callback(feed.close)
         server.bind(model_endpoint(child.run_dir, model.name))
         loop = ModelLoop(child, state, event_log, server, writer, Limits(settings.max_list_bytes))
+        loop.publish_to(feed)
         if any(field.ref is not None for field in state.schema.fields):
             references = _references(child, loop)
             stack.callback(references.close)

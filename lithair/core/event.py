@@ -48,7 +48,8 @@ class Event(msgspec.Struct, gc=False):
     empty for none. `prev` is the item's previous record; `prev_index`, when not negative, says that
     it is the event with this index in the same frame. `key_hash`, `body_hash` (16 bytes each) and
     `status` are there when an Idempotency-Key was. `fingerprint` (16 bytes) says with which schema
-    a record that was read had been written; empty for an event that was just made.
+    a record that was read had been written; empty for an event that was just made. `before` is the
+    item as it was before an event that was just made, empty when it was not; records don't hold it.
     """
 
     seq: int
@@ -64,3 +65,4 @@ class Event(msgspec.Struct, gc=False):
     body_hash: bytes = b""
     status: int = 0
     fingerprint: bytes = b""
+    before: bytes = b""

@@ -75,6 +75,7 @@ class Overlay:
         event.seq = self._last_seq + len(self.events) + 1
         if before is not None:
             event.prev, event.prev_index = before.prev, before.at
+            event.before = before.payload
         else:
             event.prev_index = self._latest.get(event.key, -1)
             if event.prev_index < 0:

@@ -40,4 +40,4 @@ def size_of(argument: Asked | tuple[str, str]) -> int:
         return len(argument) if argument.isascii() else 4 * len(argument)
     if argument is None or isinstance(argument, int):
         return 8
-    return 8 + sum(map(size_of, argument))
+    return 8 + sum(size_of(each) for each in argument)

@@ -27,6 +27,7 @@ HANDSHAKE_MS: Final = 5_000
 HEARTBEAT_MS: Final = 5_000  # over ipc the kernel tells of a death; this finds a stopped process
 HEARTBEAT_TIMEOUT_MS: Final = 30_000
 SOCKETS_MAX: Final = 16_384  # per process: three per model and peer are far below it
+FEED_MESSAGES_MAX: Final = 64  # of some 1 MiB at most, kept for a reader that has stopped
 COPIED_BYTES_MAX: Final = 64 << 10  # below it, copying costs less than keeping track of who reads
 
 CONTROL: Final = "control"
@@ -91,6 +92,11 @@ def model_endpoint(run_dir: str, model: str) -> str:
     return endpoint(run_dir, f"model-{model}")
 
 
+def feed_endpoint(run_dir: str, model: str) -> str:
+    """Give the endpoint of a model's feed by the model's name."""
+    return endpoint(run_dir, f"feed-{model}")
+
+
 def control_endpoint(run_dir: str) -> str:
     """Give the endpoint of the supervisor's control socket."""
     return endpoint(run_dir, CONTROL)
@@ -126,6 +132,30 @@ def bind_router(where: str, owner: Context | None = None) -> Socket:
     made = _make(owner or context(), zmq.ROUTER)
     made.setsockopt(zmq.ROUTER_MANDATORY, 1)
     made.setsockopt(zmq.ROUTER_HANDOVER, 0)
+    return _bound(made, where)
+
+
+def bind_feed(where: str) -> Socket:
+    """Bind the sending end of a feed; it tells by messages whether anybody reads.
+
+    A reader that does not keep up misses messages, which it notices by their numbers.
+    """
+    made = _make(context(), zmq.XPUB)
+    made.setsockopt(zmq.SNDHWM, FEED_MESSAGES_MAX)
+    return _bound(made, where)
+
+
+def connect_feed(where: str) -> Socket:
+    """Connect a reading end of a feed."""
+    made = _make(context(), zmq.SUB)
+    made.setsockopt(zmq.RCVHWM, FEED_MESSAGES_MAX)
+    made.setsockopt(zmq.SUBSCRIBE, b"")
+    made.connect(where)
+    return made
+
+
+def _bound(made: Socket, where: str) -> Socket:
+    """Bind a socket whose file is readable by the owner alone."""
     with _umask_lock:
         old = os.umask(0o177)
         try:

@@ -8,6 +8,7 @@
                  idempotency]
     replies  := [epoch, [[request_id, status, body, seq, item_seq, key]*]]
     events   := msgpack [[seq, time_ms, kind, key, payload]*]        the body of an EVENTS reply
+    feed     := [epoch, seq, [[seq, time_ms, kind, key, payload, before]*]]
     control  := [request_id, {text: value}]
 
 Law: every byte string either decodes to values of exactly these types or raises `WireError`.
@@ -20,6 +21,8 @@ import msgpack
 
 from lithair.wire.messages import (
     ControlMessage,
+    FeedBatch,
+    FeedEvent,
     ReadRequest,
     Reply,
     ReplyBatch,
@@ -65,6 +68,8 @@ READ_LENGTH: Final = len(ReadRequest._fields)
 WRITE_LENGTH: Final = len(WriteRequest._fields)
 REPLY_LENGTH: Final = len(Reply._fields)
 EVENT_LENGTH: Final = len(WireEvent._fields)
+FEED_LENGTH: Final = len(FeedBatch._fields)
+FEED_EVENT_LENGTH: Final = len(FeedEvent._fields)
 VERSION_BYTE: Final = bytes((PROTOCOL_VERSION,))
 REFUSAL_LENGTH: Final = 3
 # What unpackb raises on foreign bytes: ValueError covers its own errors and bad UTF-8; a map as
@@ -129,6 +134,30 @@ def decode_events(body: bytes) -> list[WireEvent]:
             raise WireError("event: key or payload is missing")
         events.append(_make(WireEvent, fields))
     return events
+
+
+def encode_feed(epoch: bytes, seq: int, events: Sequence[tuple[object, ...]]) -> bytes:
+    """Encode a message of the feed; `events` are `FeedEvent` or plain tuples in their order."""
+    assert len(epoch) == EPOCH_BYTES, epoch
+    return VERSION_BYTE + _pack((epoch, seq, events))
+
+
+def decode_feed(message: bytes) -> FeedBatch:
+    epoch, seq, items = _fields(_unpack(message), FEED_LENGTH, "feed")
+    if type(epoch) is not bytes or len(epoch) != EPOCH_BYTES or not _is_count(seq):
+        raise WireError("feed: no epoch, or no seq")
+    if type(items) is not tuple:
+        raise WireError("feed: no list of events")
+    events: list[FeedEvent] = []
+    for item in cast("tuple[object, ...]", items):
+        fields = _fields(item, FEED_EVENT_LENGTH, "event")
+        number, time_ms, kind, key, payload, before = fields
+        if not (_is_count(number) and _is_count(time_ms) and _is_count(kind)):
+            raise WireError("event: a number is missing")
+        if type(key) is not str or type(payload) is not bytes or type(before) is not bytes:
+            raise WireError("event: key or payload is missing")
+        events.append(_make(FeedEvent, fields))
+    return FeedBatch(epoch, cast(int, seq), events)
 
 
 def encode_control(request_id: int, content: dict[str, object]) -> bytes:

@@ -82,6 +82,25 @@ class WireEvent(NamedTuple):
     payload: bytes
 
 
+class FeedEvent(NamedTuple):
+    """One event of the feed: as `WireEvent`, and the item as it was before, b"" when it was not."""
+
+    seq: int
+    time_ms: int
+    kind: int
+    key: str
+    payload: bytes
+    before: bytes
+
+
+class FeedBatch(NamedTuple):
+    """One message of the feed: events that follow each other, and the model's committed seq."""
+
+    epoch: bytes
+    seq: int
+    events: list[FeedEvent]
+
+
 class RequestBatch(NamedTuple):
     """One message to a model process; `acknowledged`: bytes of replies read since the last one."""
 

@@ -2,8 +2,14 @@
 
 from hypothesis import strategies as st
 
-from lithair.wire.codec import encode_control, encode_events, encode_replies, encode_requests
-from lithair.wire.messages import ReadRequest, Reply, Request, WireEvent, WriteRequest
+from lithair.wire.codec import (
+    encode_control,
+    encode_events,
+    encode_feed,
+    encode_replies,
+    encode_requests,
+)
+from lithair.wire.messages import FeedEvent, ReadRequest, Reply, Request, WireEvent, WriteRequest
 from lithair.wire.protocol import ACCESS, EPOCH_BYTES, REQUEST_ID_MAX, WRITES, Verb
 
 COUNTS = st.integers(0, REQUEST_ID_MAX)
@@ -55,6 +61,8 @@ REPLIES = st.builds(Reply, UINTS, st.integers(100, 599), BODIES, UINTS, UINTS, T
 REPLY_LISTS = st.lists(REPLIES, max_size=6)
 EVENTS = st.builds(WireEvent, COUNTS, COUNTS, st.integers(1, 3), TEXTS, BODIES)
 EVENT_LISTS = st.lists(EVENTS, max_size=6)
+FEED_EVENTS = st.builds(FeedEvent, COUNTS, COUNTS, st.integers(1, 3), TEXTS, BODIES, BODIES)
+FEED_EVENT_LISTS = st.lists(FEED_EVENTS, max_size=6)
 
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(-(1 << 63), (1 << 64) - 1), TEXTS, BODIES,
@@ -74,4 +82,5 @@ MESSAGES: st.SearchStrategy[bytes] = st.one_of(
     st.builds(encode_replies, EPOCHS, REPLY_LISTS),
     st.builds(encode_control, COUNTS, CONTENTS),
     st.builds(encode_events, EVENT_LISTS),
+    st.builds(encode_feed, EPOCHS, COUNTS, FEED_EVENT_LISTS),
 )

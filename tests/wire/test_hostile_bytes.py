@@ -11,6 +11,7 @@ from lithair.wire.codec import (
     _pack,
     decode_control,
     decode_events,
+    decode_feed,
     decode_replies,
     decode_requests,
     encode_refusal,
@@ -30,7 +31,7 @@ from lithair.wire.protocol import (
 from tests.wire import samples
 
 Decode = Callable[[bytes], object]
-WITH_VERSION: tuple[Decode, ...] = (decode_requests, decode_replies, decode_control)
+WITH_VERSION: tuple[Decode, ...] = (decode_requests, decode_replies, decode_control, decode_feed)
 ALL: tuple[Decode, ...] = (*WITH_VERSION, decode_events)
 
 

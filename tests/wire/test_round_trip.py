@@ -8,14 +8,16 @@ from lithair.wire.codec import (
     ARGUMENTS,
     decode_control,
     decode_events,
+    decode_feed,
     decode_replies,
     decode_requests,
     encode_control,
     encode_events,
+    encode_feed,
     encode_replies,
     encode_requests,
 )
-from lithair.wire.messages import ReadRequest, Reply, Request, WireEvent, WriteRequest
+from lithair.wire.messages import FeedEvent, ReadRequest, Reply, Request, WireEvent, WriteRequest
 from lithair.wire.protocol import PROTOCOL_VERSION, READS, WRITES, Verb, WireError, is_write
 from tests.wire import samples
 
@@ -49,6 +51,11 @@ def test_events_come_back_as_they_were(events: list[WireEvent]) -> None:
     decoded = decode_events(encode_events(events))
     assert decoded == events
     assert all(type(event) is WireEvent for event in decoded)
+
+
+@given(samples.EPOCHS, samples.COUNTS, samples.FEED_EVENT_LISTS)
+def test_the_feed_comes_back_as_it_was(epoch: bytes, seq: int, events: list[FeedEvent]) -> None:
+    assert decode_feed(encode_feed(epoch, seq, events)) == (epoch, seq, events)
 
 
 @given(samples.COUNTS, samples.CONTENTS)
