@@ -1,6 +1,9 @@
 """`lithair purge`: whoever wants to be forgotten is nowhere in the data directory afterwards."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,3 +130,31 @@ def test_the_command_and_the_handle_say_what_they_did(server: Started) -> None:
     server.stop()
     unreachable = lithair(directory, "purge", "Person", ID, "--yes")
     assert unreachable.returncode == 4
+
+
+def answered(directory: Path, answer: bytes) -> int:
+    """Run the command on a terminal, and answer its question; gives the exit status."""
+    ours, theirs = os.openpty()
+    try:
+        os.write(ours, answer)
+        return subprocess.run(
+            [sys.executable, "-m", "lithair", "purge", "people", ID],
+            cwd=directory,
+            stdin=theirs,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        ).returncode
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_on_a_terminal_it_is_asked_whether_it_is_meant(server: Started) -> None:
+    url, directory = server.url, server.directory
+    fill(url)
+    assert answered(directory, b"n\n") == 1
+    assert httpx.get(f"{url}/api/people/{ID}").status_code == 200
+    assert answered(directory, b"y\n") == 0
+    assert httpx.get(f"{url}/api/people/{ID}").status_code == 404
+    server.stop()

@@ -25,7 +25,7 @@ from tests.storage.test_purge import (
 from tests.support.simulated_files import SimulatedFiles
 
 SEEDS = (1, 2, 3)
-STATES_MIN = 2500
+STATES_MIN = 5000
 states_seen = 0
 
 
