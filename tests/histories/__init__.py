@@ -1,0 +1,1 @@
+"""Whole histories of one model, its log included, against a plain dict."""
