@@ -28,6 +28,7 @@ class LoadedLog(Protocol):
     def last_seq(self) -> int: ...
     def replay(self) -> Iterator[ReplayedFrames]: ...
     def read_item(self, position: Position, place: int, length: int) -> Event: ...
+    def description_of(self, fingerprint: bytes) -> bytes | None: ...
 
 
 def load(
@@ -44,6 +45,7 @@ def load(
     """
     bound = None if until is None else _Bound(until)
     state.read_item = event_log.read_item
+    state.describe = event_log.description_of
     replay = Replay(state, event_log.last_seq)
     if event_log.snapshot is not None:
         _take_snapshot(event_log.snapshot, state, replay, on_step)

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from lithair.actors.errand import Done, Failed, PastListTask, Runs
-from lithair.actors.item_past import check_as_of
+from lithair.actors.item_past import check_as_of, dropped
 from lithair.actors.past_list import PastAnswer
 from lithair.core.as_of import AsOf
 from lithair.core.model_state import ModelState
@@ -151,6 +151,9 @@ class TimeTravel:
 
     def _failed(self, word: Failed) -> LithairError:
         log.error("a list of the past failed: %s", word.sentence)
+        snapshot = self._log.snapshot
+        if word.status == Dropped.status and snapshot is not None:  # the archive has a gap
+            return dropped((snapshot.header.cut, snapshot.header.time_ms))
         return Refusal(503, ENDED)
 
     def _refuse(self, question: PastQuestion, error: LithairError) -> None:
@@ -168,17 +171,19 @@ def past_task(
     question: PastQuestion, state: ModelState, event_log: EventLog, bounds: Bounds
 ) -> PastListTask:
     """Say what an errand has to do for a question; raises Refusal, Dropped."""
-    as_of = question.as_of
+    as_of, snapshot = question.as_of, event_log.snapshot
+    view = event_log.view()
+    while snapshot is not event_log.snapshot:  # a compaction was installed just now
+        snapshot, view = event_log.snapshot, event_log.view()
     check_as_of(as_of, state, event_log)  # again: it may have waited for long
     if event_log.is_read_only:  # what was carried over is in memory only
         raise Refusal(503, READ_ONLY)
-    snapshot = event_log.snapshot
     from_snapshot = snapshot is not None and as_of.includes(
         snapshot.header.cut, snapshot.header.time_ms
     )
     seq = min(as_of.seq, state.seq)
     return PastListTask(
-        paths=paths_to(event_log.view(), seq, from_snapshot=from_snapshot),
+        paths=paths_to(view, seq, from_snapshot=from_snapshot),
         time_ms=as_of.time_ms,
         pairs=question.pairs,
         access=question.access,

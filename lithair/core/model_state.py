@@ -22,7 +22,7 @@ from lithair.core.problem import problem_of
 from lithair.core.rules import ItemRules
 from lithair.core.schema import schema_of
 from lithair.core.tables import Tables
-from lithair.core.upgrade import Upgrade, upgraded
+from lithair.core.upgrade import Upgrade, upgrade_from, upgraded
 from lithair.core.view import View
 from lithair.errors import DamagedLog, LithairError
 from lithair.handler import ModelHandler
@@ -64,8 +64,13 @@ class Address(NamedTuple):
 
 
 ReadItem = Callable[[Position, int, int], Event]  # home, place, length
+Describe = Callable[[bytes], bytes | None]  # a fingerprint that records have -> its schema
 
 EVERYTHING = Retention()  # stays in RAM
+
+
+def _nothing_known(_fingerprint: bytes) -> None:
+    return None
 
 
 def _no_log(home: Position, place: int, length: int) -> Event:
@@ -91,7 +96,8 @@ class ModelState:
         # By the fingerprint of what a record was written with, where that is not this declaration.
         self.upgrades: dict[bytes, Upgrade] = {}
         self.migrations = migrations_of(model)
-        self.read_item: ReadItem = _no_log  # set by whoever has opened the log
+        self.read_item: ReadItem = _no_log  # these two are set by whoever has opened the log
+        self.describe: Describe = _nothing_known
         self.seq: int = 0
         self.time_ms: int = 0
         self.views = {access: View(schema, access, take_max) for access in (TRUSTED, PUBLIC)}
@@ -136,13 +142,27 @@ class ModelState:
         return Answer(command, *self.views[command.access].answer(events))
 
     def present(self, event: Event) -> Event:
-        """Give an event that was read from the log with its item in the present form."""
-        if self.upgrades:
-            upgrade = self.upgrades.get(event.fingerprint)
-            if upgrade is not None and event.kind != ERASED:
+        """Give an event that was read from the log with its item in the present form.
+
+        Raises SchemaChanged when nothing leads there: it is of an archive, or its migration fails.
+        """
+        fingerprint = event.fingerprint
+        if fingerprint and fingerprint != self.schema.fingerprint and event.kind != ERASED:
+            upgrade = self.upgrades.get(fingerprint) or self._upgrade_of(fingerprint)
+            if upgrade is not None:
                 event.payload = upgraded(upgrade, event)
                 event.fingerprint = b""
         return event
+
+    def _upgrade_of(self, fingerprint: bytes) -> Upgrade | None:
+        """Learn what brings records to the present form that were archived before this opening."""
+        description = self.describe(fingerprint)
+        if description is None:
+            return None
+        upgrade = upgrade_from(self.schema, self.migrations, fingerprint, description)
+        if upgrade is not None:
+            self.upgrades[fingerprint] = upgrade
+        return upgrade
 
     def payload(self, slot: Slot) -> bytes:
         """Give an item whole; an evicted one by one positioned read. Raises DamagedLog."""

@@ -19,6 +19,7 @@ from lithair.storage.segment import (
     EventPage,
     RecordWalk,
     Segment,
+    described_in,
     first_seq_of,
     read_record,
     read_segment,
@@ -105,6 +106,11 @@ class Archive:
                 break
         self._files.sync_directory(self.path)
         self._files.sync_directory(self._directory)
+
+    def description_of(self, fingerprint: bytes) -> bytes | None:
+        """Give the schema of records that were read here lately, by their fingerprint."""
+        with self._learning:
+            return described_in(self._headers.values(), fingerprint)
 
     def read(self, position: Position, length: int) -> Event:
         """Read one record. Raises Dropped when its segment is not here, and DamagedLog."""

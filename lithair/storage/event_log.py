@@ -342,6 +342,10 @@ class EventLog:
             self._note(error)
             raise
 
+    def description_of(self, fingerprint: bytes) -> bytes | None:
+        """Give the schema that a record which was just read was written under. Any thread."""
+        return self._past.description_of(fingerprint)
+
     def events_since(self, seq: int, max_events: int, max_bytes: int) -> list[Event]:
         """Give the events after `seq` in order, each checked; one at least when there is one.
 

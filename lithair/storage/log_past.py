@@ -41,6 +41,7 @@ class LogPast:
         # By the parity of the places in them; the one that the log was opened with has even ones.
         self._snapshots: list[Snapshot | None] = [snapshot, None]
         self._parity = 0
+        self._oldest: tuple[int, int] | None = None  # while segments are moved to the archive
 
     @property
     def cut(self) -> int:
@@ -49,6 +50,9 @@ class LogPast:
     @property
     def oldest(self) -> tuple[int, int]:
         """The oldest point whose state can still be told: a seq, and its time in ms."""
+        return self._oldest or self._oldest_point()
+
+    def _oldest_point(self) -> tuple[int, int]:
         snapshot, archive = self.snapshot, self.archive
         if snapshot is None or (archive is not None and archive.begins == 1):
             return BEGINNING
@@ -98,6 +102,7 @@ class LogPast:
         superseded = [seg for seg in self._table.segments if seg.first_seq <= staged.header.cut]
         paths = [os.path.join(directory, name) for name in names]
         paths.remove(staged.path)  # it may have been put in the place of one of the same cut
+        self._oldest = self._oldest_point()  # nothing gets out of reach while it is moved
         self.archive = archive
         self.snapshot, self.staged = staged, None
         self._snapshots[self._parity] = None
@@ -107,6 +112,7 @@ class LogPast:
         else:
             archive.take([segment.first_seq for segment in superseded])
         self._table.forget({segment.first_seq for segment in superseded})
+        self._oldest = None
         return paths
 
     # Reading
@@ -114,15 +120,19 @@ class LogPast:
     def view(self) -> LogFiles:
         """Give what lies where at one moment; none of it lies before the snapshot's cut."""
         while True:  # again, if a compaction is installed just now
+            was_settled = self._oldest is None
             snapshot, archive = self.snapshot, self.archive
             found = self._table.view()
+            archived = archive.paths if archive else None
+            is_settled = was_settled and self._oldest is None
             if snapshot is not self.snapshot:
                 continue
             cut = snapshot.header.cut if snapshot else 0
             return found._replace(
                 sealed=tuple(segment for segment in found.sealed if segment.first_seq > cut),
                 snapshot=snapshot.path if snapshot else "",
-                archive=archive.paths if archive else None,
+                archive=archived,
+                is_settled=is_settled,
             )
 
     def read(self, position: Position, length: int) -> Event:
@@ -136,6 +146,11 @@ class LogPast:
             return self.archive.read(position, length)
         except Dropped:
             raise self.dropped(f"event {position.segment} and some after it") from None
+
+    def description_of(self, fingerprint: bytes) -> bytes | None:
+        """Give the schema that a record which was just read was written under."""
+        found = self._table.description_of(fingerprint)
+        return found if found or self.archive is None else self.archive.description_of(fingerprint)
 
     def dropped(self, what: str) -> Dropped:
         """Say that something is not there any more, and which is the oldest point that is."""

@@ -11,14 +11,14 @@ from typing import Final
 import msgspec
 
 from lithair.core.event import Event, Position
-from lithair.core.frame import SegmentHeader
+from lithair.core.frame import CLOSING_BYTES, SegmentHeader
 from lithair.errors import DamagedLog, Dropped, LithairError
 from lithair.storage.files import Files
 from lithair.storage.log_files import LogFiles
 from lithair.storage.opening import ReplayedFrames, chained, checked_end
-from lithair.storage.segment import Segment, first_seq_of, read_segment
+from lithair.storage.segment import FrameScan, Segment, first_seq_of, read_segment
 from lithair.storage.segment_table import SegmentTable
-from lithair.storage.snapshot import Snapshot
+from lithair.storage.snapshot import Snapshot, check_link
 
 PLACE_OFFSET: Final = (1 << 63) - 1  # the bits of a place that say where in the snapshot
 
@@ -87,21 +87,16 @@ class LogReader:
         self._table.add(segment, file)
 
     def _check_begin(self) -> None:
-        """Check that the segments begin where they have to."""
-        header = self.snapshot.header if self.snapshot else None
-        cut, prev_crc = (header.cut, header.prev_crc) if header else (0, 0)
+        """Check that the segments begin where they have to, and that this is not all of later."""
+        cut = self.snapshot.header.cut if self.snapshot else 0
+        if cut > self.last_seq:
+            raise Dropped(f"the log was compacted up to event {cut} meanwhile")
         segments = self._table.segments
-        if not segments:
-            if cut < self.last_seq:
-                raise self._missing(cut + 1)
-        elif segments[0].first_seq != cut + 1:
-            raise self._missing(cut + 1)
-        elif segments[0].header.prev_crc != prev_crc:
-            raise segments[0].damaged(0, "this segment does not continue what was before it")
-
-    def _missing(self, seq: int) -> DamagedLog:
-        what = f"the segment that begins with event {seq} is missing"
-        return DamagedLog(self._directory, 0, what, self._directory)
+        if segments:
+            check_link(self.snapshot, segments[0])
+        elif cut < self.last_seq:
+            what = f"the segment that begins with event {cut + 1} is missing"
+            raise DamagedLog(self._directory, 0, what, self._directory)
 
     def replay(self) -> Iterator[ReplayedFrames]:
         """Yield all frames after the snapshot in order, checked, that of `last_seq` among them."""
@@ -114,14 +109,22 @@ class LogReader:
                 )
                 if scan.next_seq > self.last_seq:
                     return
-            self._check_end(segment, scan.next_seq, following)
+            self._check_end(segment, scan, following)
             if following is not None:
                 checked_end(segment, file, scan, following)
 
-    def _check_end(self, segment: Segment, next_seq: int, following: Segment | None) -> None:
+    def _check_end(self, segment: Segment, scan: FrameScan, following: Segment | None) -> None:
+        """Refuse a segment that can't be read to its end; one that is missing is not there yet."""
         expected = following.first_seq if following else self.last_seq + 1
-        if next_seq < expected:
-            raise segment.damaged(segment.end, f"event {next_seq} is not readable")
+        if scan.next_seq >= expected:
+            return
+        if segment.size - scan.offset > CLOSING_BYTES:
+            raise segment.damaged(scan.offset, f"event {scan.next_seq} is not readable")
+        raise Dropped(f"the segment that begins with event {scan.next_seq} is being archived")
+
+    def description_of(self, fingerprint: bytes) -> bytes | None:
+        """Give the schema that records with this fingerprint were written under."""
+        return self._table.description_of(fingerprint)
 
     def read_item(self, position: Position, place: int, length: int) -> Event:
         """Read an item's last record: at `place` in the snapshot, or at home. Raises DamagedLog."""

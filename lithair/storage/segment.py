@@ -6,7 +6,7 @@ the same; what is read here is checked before it is given out, or DamagedLog say
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from lithair.core.event import Event
@@ -78,6 +78,14 @@ class Segment:
         """Give the offset of a frame that begins at or before `seq`, close to it."""
         at = bisect_right(self.marks, (seq, NO_END)) - 1
         return self.marks[at][1] if at >= 0 else self.start
+
+
+def described_in(segments: Iterable[Segment], fingerprint: bytes) -> bytes | None:
+    """Give the schema that one of these segments describes under this fingerprint."""
+    for segment in segments:
+        if segment.header.fingerprint == fingerprint:
+            return segment.header.description
+    return None
 
 
 def segment_names(files: Files, directory: str) -> list[str]:

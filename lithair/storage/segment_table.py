@@ -14,7 +14,7 @@ from lithair.errors import DamagedLog, Dropped
 from lithair.storage.files import Files, Readable
 from lithair.storage.log_files import LogFiles
 from lithair.storage.recovery import CarriedBytes
-from lithair.storage.segment import EventPage, RecordWalk, Segment, read_record
+from lithair.storage.segment import EventPage, RecordWalk, Segment, described_in, read_record
 
 OPEN_SEGMENTS_MAX: Final = 256  # file descriptors per model; the usual limit is 1024 a process
 
@@ -82,6 +82,10 @@ class SegmentTable:
         active = segments[-1]
         file = self.held(active)
         return LogFiles(self.directory, tuple(segments[:-1]), active, file, active.end)
+
+    def description_of(self, fingerprint: bytes) -> bytes | None:
+        """Give the schema that segments with this fingerprint describe."""
+        return described_in(self.segments, fingerprint)
 
     def size_bytes(self) -> int:
         return sum(segment.size for segment in self.segments)

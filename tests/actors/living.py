@@ -19,8 +19,9 @@ from lithair.core.model_state import EVERYTHING, ModelState
 from lithair.core.problem import Refusal
 from lithair.core.reads import Read
 from lithair.declaration import ModelDeclaration
-from lithair.declaration.packing import pack_part
+from lithair.declaration.packing import Part
 from lithair.handler import ModelHandler
+from lithair.model import Model
 from lithair.retention import Retention
 from lithair.storage.compaction import CompactionPlan, compact
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
@@ -53,9 +54,13 @@ class Living:
         self.facts: dict[str, list[int]] = {}  # the seqs of each item's events
         self._numbers = itertools.count(1)
         self._options = LogOptions(segment_bytes_max=segment_bytes_max, lock_wait_s=0)
-        part, _ = pack_part(ModelHandler(Film, "unused"))
-        self.model = ModelDeclaration("films", "Film", "/films", DIRECTORY, retention, part)
+        self.declare(Film, retention)
         self.open()
+
+    def declare(self, model: type[Model], retention: Retention = EVERYTHING) -> None:
+        """Change the declaration; it counts from the next `open` on."""
+        part = Part(model.__name__.encode(), ModelHandler(model, "unused"))
+        self.model = ModelDeclaration("films", "Film", "/films", DIRECTORY, retention, part)
 
     def open(self) -> None:
         """Begin a life of its process, from what the disk holds."""

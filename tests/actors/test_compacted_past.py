@@ -9,8 +9,10 @@ from lithair.core.as_of import rfc3339
 from lithair.core.command import TRUSTED, Action
 from lithair.core.problem import Refusal
 from lithair.errors import Dropped
+from lithair.model import Model
 from lithair.retention import Retention
 from tests.actors.living import KEYS, Living
+from tests.support.simulated_files import SimulatedFiles
 
 FEW = Retention(count=2)
 EVERY = Retention()
@@ -141,3 +143,53 @@ def test_the_oldest_entry_of_a_history_that_was_dropped_before_has_no_changes() 
         (3, "update"),
     ]
     assert [entry["changes"] for entry in entries] == [{}, {"stock": {"old": 2, "new": 3}}]
+
+
+def film_of_before() -> type[Model]:
+    class Film(Model):
+        stock: int = 0
+
+    return Film
+
+
+def film_of_today() -> type[Model]:
+    class Film(Model):
+        stock: int = 0
+        maker: str = "unknown"
+
+    return Film
+
+
+def test_the_past_has_the_present_form_also_where_only_the_archive_holds_it() -> None:
+    """No record of the older form is left in what an opening reads."""
+    living = Living()
+    living.log.close()
+    living.files = SimulatedFiles()
+    living.declare(film_of_before())
+    living.open()
+    living.do(Action.CREATE, body=b'{"id":"a","stock":1}')
+    living.do(Action.PATCH, "a", b'{"stock":2}')
+    living.log.close()
+    living.declare(film_of_today())
+    living.open()
+    living.do(Action.PATCH, "a", b'{"stock":3}')
+    living.compact(keep_history=True)
+    living.log.close()
+    living.open()
+    old = b'{"id":"a","stock":1,"maker":"unknown"}'
+    assert living.item_at("a", "1") == (1, old)
+    assert living.items_at("1") == [old]
+    entries = living.history("a")
+    assert [entry["item"] for entry in entries] == [
+        {"id": "a", "stock": stock, "maker": "unknown"} for stock in (1, 2, 3)
+    ]
+
+
+def test_an_archive_with_a_gap_is_dropped_not_damaged() -> None:
+    living = lived(1, EVERY, keep_history=True)
+    archived = living.log.view().archive
+    assert archived is not None
+    assert len(archived) > 3
+    living.files.remove(archived[1])
+    with pytest.raises(Dropped):
+        living.items_at(str(living.log.cut - 1))
