@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from lithair.core.command import Action
+from lithair.core.command import Action, Command
 from lithair.retention import Retention
 from tests.histories.whole import Expected, Item, Whole, command
 from tests.support.simulated_files import SimulatedFiles
@@ -84,8 +84,8 @@ class History:
         else:
             self.live_on()
 
-    def run(self, asked: object, status: int) -> None:
-        (answer,) = self.whole.run(asked)  # type: ignore[arg-type]  # a Command
+    def run(self, asked: Command, status: int) -> None:
+        (answer,) = self.whole.run(asked)
         assert answer.status == status, (asked, answer)
         if self.rng.random() < 0.7:
             self.whole.keep()

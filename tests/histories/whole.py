@@ -18,7 +18,7 @@ from lithair.core.model_state import ModelState
 from lithair.core.page import Page
 from lithair.core.scan import Scan
 from lithair.core.schema import schema_of
-from lithair.core.upgrade import upgrade_from
+from lithair.core.upgrade import Upgrade, upgrade_from
 from lithair.fields import Indexed, Pinned, Unique
 from lithair.handler import ModelHandler
 from lithair.model import Model
@@ -47,6 +47,10 @@ STAMP: Final = LogStamp(SCHEMA.name, SCHEMA.fingerprint, SCHEMA.description)
 HANDLER: Final = ModelHandler(Note, "unused")
 DEFAULTS: Final[Item] = {"code": None, "size": None, "weight": 0.5, "body": "", "tags": []}
 _ids = itertools.count(1)
+
+
+def present_form_of(fingerprint: bytes, description: bytes) -> Upgrade | None:
+    return upgrade_from(SCHEMA, (), fingerprint, description)
 
 
 class Whole:
@@ -91,7 +95,7 @@ class Whole:
             SCHEMA.description,
             kept.wires,
             kept.cell,
-            lambda fingerprint, description: upgrade_from(SCHEMA, (), fingerprint, description),
+            present_form_of,
         )
         plan = CompactionPlan(cut, self.now_ms, keep_history)
         name = compact(self.disk, DIRECTORY, plan, form, lambda _done, _of: None)
@@ -112,7 +116,7 @@ class Whole:
     def get(self, key: str) -> Item | None:
         if self.state.find(key) is None:
             return None
-        return msgspec.json.decode(reads.get(self.state, key, TRUSTED).body)
+        return msgspec.json.decode(reads.get(self.state, key, TRUSTED).body, type=Item)
 
     def listed(self, *pairs: tuple[str, str]) -> tuple[list[Item], int]:
         """Give the items of a list, and their total."""
