@@ -15,21 +15,23 @@ import contextlib
 import errno
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from lithair.core.frame import encode_closing
 from lithair.errors import LithairError, StorageFull
+from lithair.storage.archive import ARCHIVE_NAME
 from lithair.storage.backup_manifest import BackupFile
 from lithair.storage.files import TEMPORARY_SUFFIX, File, Files, is_no_room, write_whole
 from lithair.storage.log_files import LogFiles
 from lithair.storage.segment import FrameScan, read_bytes, segment_name
 
-ARCHIVE_NAME: Final = "archive"
 STAGED_SUFFIX: Final = ".backup" + TEMPORARY_SUFFIX  # an opening removes what a crash leaves
 COPY_BYTES: Final = 1 << 20  # a read while copying
 SYNC_EVERY_BYTES: Final = 8 << 20  # one sync of 600 MB holds everybody's up for 150 ms
-VIEWS_MAX: Final = 5  # a compaction takes files away once, between our view and our links
+VIEWS_MAX: Final = 100  # a compaction takes files away once, between our view and our links
+SETTLE_S: Final = 0.1  # and is installed within a moment, if the disk is not very busy
 # What a file system answers that has no hard links, or not between these two places.
 NO_LINK: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -53,8 +55,12 @@ def back_up(files: Files, view: Callable[[], LogFiles], folder: str) -> TakenLog
         check_free(files, folder)
         for attempt in range(VIEWS_MAX):
             taking = _Taking(files, folder)
+            found = view()
+            if not found.is_settled:
+                time.sleep(SETTLE_S)
+                continue
             try:
-                return taking.run(view())
+                return taking.run(found)
             except _Gone as gone:
                 taking.undo()
                 log.info("%s went away while it was backed up; view %d", gone, attempt + 1)

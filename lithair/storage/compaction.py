@@ -18,7 +18,7 @@ from lithair.core.record import decode_record, encode_record, payload_in
 from lithair.core.snapshot import ItemBlock, SnapshotHeader
 from lithair.core.upgrade import Upgrade, upgraded
 from lithair.errors import DamagedLog, LithairError, StorageFull
-from lithair.storage.backup import ARCHIVE_NAME
+from lithair.storage.archive import ARCHIVE_NAME
 from lithair.storage.files import Files, is_no_room
 from lithair.storage.merge_sources import Sources
 from lithair.storage.merge_table import (

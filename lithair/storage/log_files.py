@@ -20,3 +20,4 @@ class LogFiles(NamedTuple):
     active_end: int  # where its last commit ended at that moment
     snapshot: str = ""
     archive: tuple[str, ...] | None = None  # in log order; None: there is no archive
+    is_settled: bool = True  # False: a compaction is being installed, so the archive may lack some

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lithair.core.as_of import UNBOUND, AsOf, rfc3339
 from lithair.core.frame import CLOSING_BYTES, records_in
 from lithair.errors import DamagedLog, Dropped, LithairError
-from lithair.storage.backup import ARCHIVE_NAME
+from lithair.storage.archive import ARCHIVE_NAME
 from lithair.storage.files import File, Files
 from lithair.storage.segment import (
     NO_END,
@@ -94,14 +94,18 @@ class ModelFolder:
             return self._within(self._after_cut(), point, from_snapshot=snapshot is not None)
         whole = self._all()
         if not whole or whole[0].first_seq != 1:
-            oldest, oldest_ms = snapshot.header.cut, snapshot.header.time_ms
-            raise Dropped(
-                f"{self.directory}: a compaction has dropped what was before event {oldest}, which"
-                f" is of {rfc3339(oldest_ms)}: that is the oldest possible point",
-                oldest=oldest,
-                oldest_ms=oldest_ms,
-            )
+            raise self.dropped(snapshot)
         return self._within(whole, point, from_snapshot=False)
+
+    def dropped(self, snapshot: Snapshot) -> Dropped:
+        """Say that nothing before the snapshot can be restored."""
+        oldest, oldest_ms = snapshot.header.cut, snapshot.header.time_ms
+        return Dropped(
+            f"{self.directory}: a compaction has dropped what was before event {oldest}, which"
+            f" is of {rfc3339(oldest_ms)}: that is the oldest possible point",
+            oldest=oldest,
+            oldest_ms=oldest_ms,
+        )
 
     def _after_cut(self) -> list[Segment]:
         """Give the segments that follow the snapshot; those it includes may be there as well."""

@@ -9,7 +9,7 @@ folder opens as a shorter log than it should have been: its beginning appears la
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
@@ -24,7 +24,8 @@ from lithair.core.frame import (
     shorten_frame,
 )
 from lithair.errors import LithairError, Mistakes, StorageFull
-from lithair.storage.backup import ARCHIVE_NAME, COPY_BYTES, GrowingFile, check_free
+from lithair.storage.archive import ARCHIVE_NAME
+from lithair.storage.backup import COPY_BYTES, GrowingFile, check_free
 from lithair.storage.backup_manifest import Manifest, ModelBackup, missing_files, read_manifest
 from lithair.storage.files import TEMPORARY_SUFFIX, Files, is_no_room, place_file
 from lithair.storage.model_folder import ModelFolder, WayTo
@@ -145,7 +146,7 @@ class _Restoring:
                 self._copy_archive(folder, way, archive)
         time_ms = self._cut_last(folder, way, directory)
         for pair in reversed(list(pairwise(way.segments))):
-            self._copy_sealed(folder, pair, directory)
+            self._copy_sealed(folder, way, pair, directory)
         if way.from_snapshot and folder.snapshot is not None:
             self._copy_snapshot(folder.snapshot, directory)
             time_ms = time_ms or folder.snapshot.header.time_ms
@@ -156,10 +157,10 @@ class _Restoring:
         """Copy the archive, of which the first segment after the cut is the continuation."""
         segments = folder.before_cut()
         for segment, following in pairwise([*segments, way.segments[0]]):
-            self._copy_sealed(folder, (segment, following), directory)
+            self._copy_sealed(folder, way, (segment, following), directory)
 
     def _copy_sealed(
-        self, folder: ModelFolder, pair: tuple[Segment, Segment], directory: str
+        self, folder: ModelFolder, way: WayTo, pair: tuple[Segment, Segment], directory: str
     ) -> None:
         """Copy a segment that another follows, checked up to where that one begins."""
         segment, following = pair
@@ -172,11 +173,23 @@ class _Restoring:
                 growing.write(buffer[:end], scan.offset - end)
                 self._advance(end)
             rest = read_bytes(segment, file, segment.size - scan.offset, scan.offset)
+            if scan.next_seq < following.first_seq and _ends(scan, rest):
+                self._pass_gap(folder, segment, way)
+                growing.write(rest, scan.offset)
+                return
             end = sealed_end(segment, scan, rest, following.header)
             growing.write(rest[: end - scan.offset], scan.offset)
 
         self._place(directory, segment_name(segment.first_seq), write)
         file.close()
+
+    def _pass_gap(self, folder: ModelFolder, segment: Segment, way: WayTo) -> None:
+        """Go on where segments were taken out of an archive; raises what that means otherwise."""
+        snapshot = folder.snapshot
+        if snapshot is None or segment.first_seq > folder.cut:
+            raise segment.damaged(segment.end, "the segment that continues this one is missing")
+        if not way.from_snapshot:
+            raise folder.dropped(snapshot)
 
     def _cut_last(self, folder: ModelFolder, way: WayTo, directory: str) -> int:
         """Copy the last segment up to the event, close it; give that event's time, 0 for none."""
@@ -200,6 +213,9 @@ class _Restoring:
                 at += len(data)
                 self._advance(end)
             if scan.next_seq <= way.seq:
+                rest = read_bytes(segment, file, segment.size - scan.offset, scan.offset)
+                if _ends(scan, rest):
+                    self._pass_gap(folder, segment, way)
                 raise segment.damaged(scan.offset, f"event {scan.next_seq} is not readable")
             growing.write(encode_closing(crc, way.seq), at)
 
@@ -208,7 +224,8 @@ class _Restoring:
         return [record[3] for record in records_in(last_frame, 0, len(last_frame))][-1]
 
     def _copy_snapshot(self, snapshot: Snapshot, directory: str) -> None:
-        _check(snapshot)
+        for _ in snapshot.check():
+            pass
         file = self._files.open(snapshot.path)
 
         def write(growing: GrowingFile) -> None:
@@ -232,19 +249,9 @@ class _Restoring:
         self._progress(self._done, self._total)
 
 
-def _check(snapshot: Snapshot) -> None:
-    """Go through all of a snapshot; raises DamagedLog."""
-    parts: tuple[Iterator[object], ...] = (
-        snapshot.records(),
-        snapshot.other_records(),
-        snapshot.items(),
-        snapshot.remembered(),
-        snapshot.graves(),
-        snapshot.lookup(),
-    )
-    for part in parts:
-        for _ in part:
-            pass
+def _ends(scan: FrameScan, rest: bytes) -> bool:
+    """Say whether a segment ends in order where a scan has come to."""
+    return rest in (b"", encode_closing(scan.prev_crc, scan.next_seq - 1))
 
 
 def _up_to(frames: bytes, seq: int) -> tuple[bytes, bytes, int]:
