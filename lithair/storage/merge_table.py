@@ -27,6 +27,10 @@ from lithair.core.snapshot import GraveBlock, ItemBlock, RememberedBlock
 
 DELETE: Final = int(EventKind.DELETE)
 
+# Of records that are kept for commands alone: what one client may have in flight; past that a few
+# large items, written again and again, would take their space many thousand times.
+COMMAND_BYTES_MAX: Final = 64 << 20
+
 _FRAME: Final = struct.Struct("<24xQI")  # of a frame's head: first_seq n
 _RECORD: Final = struct.Struct("<4xIQ8xBBH16s12x")  # len seq kind flags key_len command_id
 _TIME: Final = struct.Struct("<q")
@@ -85,11 +89,22 @@ class Memory:
             self._events = self.kept()
             self._thin_at = max(2 * len(self._events), self.THIN_MIN)
 
+    def _commands(self) -> set[bytes]:
+        """Give the ids of the newest commands."""
+        ids: set[bytes] = set()
+        size = 0
+        for event in reversed(self._events):
+            size += event.length
+            if event.seq <= self.commands_after or size > COMMAND_BYTES_MAX:
+                break
+            ids.add(event.command_id)
+        ids.discard(b"")
+        return ids
+
     def kept(self) -> list[RememberedEvent]:
         """Give the events of remembered commands, ascending; all events of a bulk, or none."""
         events, keys = self._events, self._keys
-        ids = {e.command_id for e in events if e.seq > self.commands_after}
-        ids.discard(b"")
+        ids = self._commands()
         commands = {e.seq: e.command_id for e in events if e.key_hash}
         now_ms = max(self._now_ms, events[-1].time_ms) if events else self._now_ms
 

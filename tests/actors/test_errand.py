@@ -1,4 +1,4 @@
-"""Errands in real processes: their last word, their end, and what becomes of them without a parent."""
+"""Errands in real processes: their last word, their end, and what becomes of them alone."""
 
 import os
 import signal
