@@ -42,7 +42,7 @@ from lithair.fields import (
     filled_in,
 )
 from lithair.handler import ModelHandler
-from lithair.http import Request, Response
+from lithair.http import Request, Response, Session
 from lithair.migration import migrate
 from lithair.model import Model
 from lithair.retention import retention
@@ -86,6 +86,7 @@ __all__ = [
     "Rejected",
     "Request",
     "Response",
+    "Session",
     "SessionManager",
     "Slug",
     "Stats",

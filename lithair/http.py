@@ -4,9 +4,10 @@ Owns what a route function sees and may answer; no word of Tornado in it. Law: a
 sent and never changes; a Model that a route answers with leaves without its Hidden fields.
 """
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeVar, cast, overload
 
 import msgspec
 
@@ -75,6 +76,73 @@ class Path(str):
         return self.segments[key] if isinstance(key, str) else super().__getitem__(key)
 
 
+class Session:
+    """A session: whose it is, what its creator keeps in it, and until when it lives.
+
+    `token` is the secret that names it, and is known only where the session was created.
+    """
+
+    __slots__ = ("_data", "created", "expires", "key", "role", "token", "user_id")
+
+    def __init__(
+        self,
+        key: str,
+        user_id: str,
+        role: str,
+        data: bytes,
+        times_ms: tuple[int, int],
+        token: str | None = None,
+    ) -> None:
+        self.key = key  # the hash of the token, by which it is stored
+        self.user_id = user_id
+        self.role = role
+        self._data = data
+        self.created, self.expires = (_moment(time_ms) for time_ms in times_ms)
+        self.token = token
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return a copy of what was given as `create(..., **data)`."""
+        return _decode_object(self._data)
+
+    def __repr__(self) -> str:  # without the token, so that no log ever has it
+        return f"Session(user_id={self.user_id!r}, role={self.role!r}, expires={self.expires})"
+
+
+def _moment(time_ms: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(time_ms / 1000, dt.UTC)
+
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class RouteSessions(Protocol):
+    """Creates and ends sessions, in a route: `request.sessions`."""
+
+    async def create(self, user_id: str, role: str = "", **data: Any) -> Session:
+        """Create a session with a new token; the route's answer sets the cookie.
+
+        `data` is kept as JSON. Returns when the session is stored.
+        """
+        ...
+
+    async def end(self, session: Session) -> None:
+        """End a session; if it is the request's own, the route's answer clears the cookie."""
+        ...
+
+    async def end_all(self, user_id: str) -> int:
+        """End every session of a user; return how many there were."""
+        ...
+
+
+class RequestContext(msgspec.Struct, frozen=True):
+    """What a request has beside what was sent."""
+
+    model: "Callable[[Any], AsyncHandle[Any]]"
+    session: Session | None = None
+    sessions: RouteSessions | None = None
+
+
 class Request:
     """What was sent to a user's route."""
 
@@ -86,14 +154,14 @@ class Request:
         query: Pairs,
         headers: Headers,
         body: bytes,
-        model: "Callable[[Any], AsyncHandle[Any]]",
+        context: "RequestContext",
     ) -> None:
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
         self.body = body
-        self._model = model
+        self._context = context
 
     @overload
     def json(self) -> Any: ...
@@ -117,17 +185,19 @@ class Request:
 
     def model(self, model: type[M]) -> "AsyncHandle[M]":
         """Return an asyncio handle of a model; it is not gated."""
-        return cast("AsyncHandle[M]", self._model(model))
+        return cast("AsyncHandle[M]", self._context.model(model))
 
     @property
-    def session(self) -> None:
+    def session(self) -> Session | None:
         """Return the live session that the request carries, None without one."""
-        return None
+        return self._context.session
 
     @property
-    def sessions(self) -> None:
+    def sessions(self) -> RouteSessions:
         """Return what creates and ends sessions; LithairError without `with_sessions`."""
-        raise LithairError("request.sessions needs an application with with_sessions(...)")
+        if self._context.sessions is None:
+            raise LithairError("request.sessions needs an application with with_sessions(...)")
+        return self._context.sessions
 
 
 class Response:

@@ -38,16 +38,20 @@ class MigrationDeclaration(msgspec.Struct, frozen=True):
 
 
 class ModelDeclaration(msgspec.Struct, frozen=True):
-    """One model. `name` is the path's last segment, the name used everywhere."""
+    """One model. `name` is the path's last segment, the name used everywhere.
+
+    An internal one is Lithair's own: its name begins with "_", and it has no path.
+    """
 
     name: str
     class_name: str
     path: str  # begins with "/", does not end with it
-    data_dir: str  # absolute
+    data_dir: str  # absolute; "" only where `is_internal`: nothing is kept on a disk
     retention: Retention
     handler_part: Part[ModelHandler[Any]]  # Any: handlers of different models stand side by side
     is_gated: bool = True  # False under with_model_full, which has rules of its own
     migration_parts: tuple[MigrationDeclaration, ...] = ()
+    is_internal: bool = False
 
     @property
     def migrations(self) -> tuple[Migration, ...]:
@@ -120,6 +124,17 @@ class StaticDeclaration(msgspec.Struct, frozen=True):
     path: str  # begins and ends with "/"
 
 
+class SessionsDeclaration(msgspec.Struct, frozen=True):
+    """How sessions are made and how long they live."""
+
+    max_age_ms: int = 3_600_000
+    idle_ms: int | None = None
+    cleanup_ms: int = 300_000
+    cookie_name: str = "session_token"
+    cookie_secure: bool | None = None  # None: over TLS
+    cookie_samesite: str = "Lax"
+
+
 class Declaration(msgspec.Struct, frozen=True):
     """An application that has passed every check."""
 
@@ -133,9 +148,17 @@ class Declaration(msgspec.Struct, frozen=True):
     modules: dict[str, str]  # module -> file, for modules a child could not import by name
     notices: tuple[str, ...]  # said at start: what was asked for and does nothing yet
     compaction: CompactionDeclaration | None = None  # None: logs are compacted when it is asked for
+    internal_models: tuple[ModelDeclaration, ...] = ()
+    sessions: SessionsDeclaration | None = None  # None: there are none
+    requires_session: bool = False  # of every gated model
+
+    def model_of_process(self, name: str) -> ModelDeclaration:
+        """Return the model, a user's or an internal one, that the process of this name owns."""
+        (model,) = (m for m in (*self.models, *self.internal_models) if m.name == name)
+        return model
 
     def model(self, name: str) -> ModelDeclaration | None:
-        """Return a model by its name or by its class's name."""
+        """Return a user's model by its name or by its class's name."""
         for model in self.models:
             if name in (model.name, model.class_name):
                 return model

@@ -25,7 +25,7 @@ from lithair.gateway.problem_handler import (
     write_problem,
 )
 from lithair.gateway.targets import decode_query
-from lithair.http import Headers, Pairs, Path, Request, Response, response_of
+from lithair.http import Headers, Pairs, Path, Request, RequestContext, Response, response_of
 
 REQUEST_ID: Final = "X-Request-Id"
 _FRAMING: Final = ("connection", "content-length", "transfer-encoding")  # the transport's own
@@ -78,7 +78,7 @@ class RouteHandler(ProblemHandler):
             query=Pairs(decode_query(sent.query)),
             headers=Headers(sent.headers.get_all()),
             body=sent.body,
-            model=self._model,
+            context=RequestContext(self._model),
         )
 
     def _send(self, answer: Response) -> None:

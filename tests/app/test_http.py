@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lithair import Hidden, LithairError, Model, Request, Response, ValidationFailed
-from lithair.http import Headers, Pairs, Path, response_of
+from lithair.http import Headers, Pairs, Path, RequestContext, response_of
 
 
 class User(Model):
@@ -24,7 +24,7 @@ def request(body: bytes = b"", content_type: str = "application/json") -> Reques
         query=Pairs([("a", "1"), ("b", "2"), ("a", "3")]),
         headers=Headers([("Content-Type", content_type), ("X-Tag", "a"), ("x-tag", "b")]),
         body=body,
-        model=no_handle,
+        context=RequestContext(no_handle),
     )
 
 
@@ -83,7 +83,7 @@ def test_a_body_that_does_not_fit_is_refused_with_its_status(
 def test_sessions_without_with_sessions_say_so() -> None:
     assert request().session is None
     with pytest.raises(LithairError, match="with_sessions"):
-        assert request().sessions
+        assert request().sessions is not None
 
 
 @pytest.mark.parametrize(
