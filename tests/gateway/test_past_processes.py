@@ -13,6 +13,7 @@ import httpx2
 import psutil
 import pytest
 
+from lithair import Dropped, connect
 from lithair.actors.time_travel import WAITING_MAX
 from tests.client.library import Tally, library, pid_of
 from tests.gateway.harness import RawAnswer, RawConnection
@@ -28,6 +29,7 @@ class Site:
 
     def __init__(self, url: str, run_dir: str) -> None:
         self.http = httpx2.Client(base_url=url)
+        self.run_dir = run_dir
         self._host, _, port = url.removeprefix("http://").partition(":")
         self._port = int(port)
         self._model = psutil.Process(pid_of(run_dir, "tallys"))
@@ -115,3 +117,43 @@ def test_it_dies_with_the_models_process(site: Site) -> None:
         os.kill(errand.ppid(), signal.SIGKILL)
         wait_until(lambda: not psutil.pid_exists(errand.pid), "the process to be ended")
         assert total_of(connection.answer()) == 2  # asked again, like every other request
+
+
+def test_what_compaction_has_dropped_is_410_with_what_can_still_be_had(site: Site) -> None:
+    """Over HTTP and by handles; the oldest point that is named works."""
+    assert site.http.delete(f"{TALLIES}/0").status_code == 204
+    with connect(site.run_dir) as lithair:
+        tallies = lithair.model(Tally)
+        cut = tallies.compact().seq
+        tallies.patch("1", {"n": 7})
+        for path in ("", "/count", "/1", "/0"):
+            answer = site.http.get(TALLIES + path, params={"as_of": cut - 1})
+            assert answer.status_code == 410, (path, answer.text)
+            problem = answer.json()
+            assert (problem["oldest_seq"], problem["title"]) == (cut, "Gone")
+            assert f"event {cut}, {problem['oldest_time']}" in problem["detail"]
+            for as_of in (problem["oldest_seq"], problem["oldest_time"]):
+                then = site.http.get(TALLIES + path, params={"as_of": as_of})
+                assert then.status_code == (404 if path == "/0" else 200), (path, then.text)
+        assert site.http.get(f"{TALLIES}/1", params={"as_of": cut}).json()["n"] == 1
+        assert [tally.n for tally in tallies.list(as_of=cut).data] == [1, 2]
+        with pytest.raises(Dropped) as dropped:
+            tallies.count(as_of=cut - 1)
+        assert dropped.value.oldest == cut
+        assert dropped.value.oldest_ms is not None
+        assert [entry.item.n for entry in tallies.history("1")] == [1, 7]
+        assert tallies.history("0") == []
+
+
+def test_where_history_is_kept_everything_can_be_had(site: Site) -> None:
+    assert site.http.delete(f"{TALLIES}/0").status_code == 204
+    with connect(site.run_dir) as lithair:
+        tallies = lithair.model(Tally)
+        cut = tallies.compact(keep_history=True).seq
+        tallies.patch("1", {"n": 7})
+        for seq, expected in enumerate(([], [0], [0, 1], [0, 1, 2], [1, 2], [7, 2])):
+            assert [tally.n for tally in tallies.list(as_of=seq).data] == expected
+            assert tallies.count(as_of=seq) == len(expected)
+        assert tallies.get("0", as_of=cut - 1) == Tally(id="0", n=0)
+        assert tallies.get("1", as_of=2) == Tally(id="1", n=1)
+        assert [entry.operation for entry in tallies.history("0")] == ["create", "delete"]
