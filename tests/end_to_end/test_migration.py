@@ -105,15 +105,25 @@ def test_an_old_log_is_served_compacted_and_reopened_with_a_migration(tmp_path: 
         check(url)
         history = httpx.get(f"{url}/api/contacts/c1/history").json()
         assert [entry["item"]["first"] for entry in history] == ["First1", "First1"]
-        assert lithair(server.directory, "compact", "Contact").returncode == 0
+        assert lithair(server.directory, "compact", "Contact", "--keep-history").returncode == 0
         check(url)
         patched = httpx.patch(f"{url}/api/contacts/c0", json={"note": "new"}).json()
         assert patched == {**EXPECTED[0], "note": "new"}
         assert httpx.patch(f"{url}/api/contacts/c0", json={"note": "n" * 50}).status_code == 200
         assert server.stop() == 0
-    write_app(tmp_path, AFTER)  # nothing of the old form is left
     with Started(tmp_path) as server:
         check(server.url)
+        history = httpx.get(f"{server.url}/api/contacts/c1/history").json()  # from the archive
+        assert [entry["item"]["first"] for entry in history] == ["First1", "First1"]
+        past = httpx.get(f"{server.url}/api/contacts?as_of=4&take=100").json()["data"]
+        assert [item["last"] for item in past] == ["Last0", "Last1", "Last2", "Last0"]
+        assert server.stop() == 0
+    write_app(tmp_path, AFTER)  # nothing of the old form is left but the past
+    with Started(tmp_path) as server:
+        check(server.url)
+        answer = httpx.get(f"{server.url}/api/contacts/c1/history")
+        assert answer.status_code == 500
+        assert "can't be migrated" in answer.json()["error"]
         assert server.stop() == 0
 
 
