@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import httpx2 as httpx
 import pytest
@@ -51,13 +52,12 @@ def printed(directory: Path, *arguments: str) -> list[dict[str, object]]:
     """Run a command that prints JSON; gives its models, or its array."""
     done = run(directory, *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    models: list[dict[str, object]] = answer["models"] if isinstance(answer, dict) else answer
-    return models
+    told: Any = json.loads(done.stdout)  # Any: JSON of two forms
+    return cast("list[dict[str, object]]", told["models"] if isinstance(told, dict) else told)
 
 
 @contextmanager
-def under_load(server: Started) -> Iterator[list[Writer]]:
+def under_load(server: Started) -> Generator[list[Writer]]:
     """Have several threads write; they end with the block."""
     url, run_dir = server.url + "/api/counters", server.directory / ".lithair"
     writers: list[Writer] = [HttpWriter(f"http-{n}", url) for n in range(3)]
@@ -146,7 +146,9 @@ def test_backups_under_load_restore_to_the_logs_prefix_at_their_cuts(tmp_path: P
     assert cuts == sorted(set(cuts))
     for seq in chance.sample(range(1, cuts[-1]), POINTS):
         target = f"point-{seq}"
-        [model] = printed(tmp_path, "restore", backup, target, "--to-seq", str(seq))
+        [model] = printed(
+            tmp_path, "restore", f"backup-{BACKUPS - 1}", target, "--to-seq", str(seq)
+        )
         assert model["last_seq"] == seq
         assert run(tmp_path, "verify", target).returncode == 0
         found = served(tmp_path / f"{target}-again", model["directory"])

@@ -1,9 +1,14 @@
 """Backups of compacted logs: with snapshot and archive, and with a compaction at any moment."""
 
+import os
+
 import pytest
 
 from lithair.core.as_of import AsOf
 from lithair.errors import DamagedLog, Dropped, UnknownFormat
+from lithair.storage.backup import back_up
+from lithair.storage.event_log import EventLog
+from lithair.storage.log_files import LogFiles
 from tests.storage.backups import BACKUP, backed_up, restored, verified
 from tests.storage.compacting import check_held, check_history, compact_log, opened_log, writer_of
 from tests.storage.samples import DIRECTORY, NOW_MS, Fact, Writer
@@ -141,6 +146,60 @@ def test_a_compaction_at_any_moment_of_a_backup_takes_nothing_from_it(keep: bool
         check_restored(disk, writer.facts[:cut])
         check_restored(disk, writer.facts[: cut - 1], AsOf(seq=cut - 1))
     assert len(cuts) > 1, "some backups were begun anew, since a file was gone"
+
+
+def test_a_view_is_of_one_moment_or_says_that_it_is_not() -> None:
+    """At each call of a compaction: all segments that there are, whatever is being moved."""
+    for keep in (False, True):
+        disk, writer = compacted(keep)
+        writer.write_all(8)
+        views: list[LogFiles] = []
+
+        def look(
+            _verb: str, _path: str, views: list[LogFiles] = views, log: EventLog = writer.log
+        ) -> None:
+            views.append(log.view())
+
+        before = begins_of(writer.log.view())
+        disk.watch = look
+        compact_log(disk, writer.log, keep_history=keep)
+        disk.watch = None
+        after = begins_of(writer.log.view())
+        settled = [begins_of(view) for view in views if view.is_settled]
+        assert all(begins >= before or begins == after for begins in settled)
+        assert after in settled
+        assert len(settled) < len(views) or not keep
+        if keep:
+            assert after >= before
+        moving = [view for view in views if not view.is_settled]
+        left = iter([*moving[:1], writer.log.view()])
+        taken = back_up(disk, left.__next__, "/backups/later/emails")
+        assert taken.cut == len(writer.facts)
+
+
+def begins_of(view: LogFiles) -> set[int]:
+    """Give the first events of all segments of a view."""
+    paths = [segment.path for segment in (*view.sealed, view.active)] + list(view.archive or ())
+    return {int(os.path.basename(path).split(".")[0]) for path in paths}
+
+
+def test_an_archive_that_somebody_took_segments_from_leads_back_to_the_gap() -> None:
+    disk, writer = compacted(True, True)
+    archived = writer.log.view().archive or ()
+    assert len(archived) > 3
+    disk.remove(archived[1])
+    writer.log.close()
+    log, held = opened_log(disk)
+    writer = writer_of(log, held, writer.facts, 4)
+    backed_up(disk, log)
+    assert restored(elsewhere(disk), target=DATA).last_seq == log.last_seq
+    first = int(os.path.basename(archived[1]).split(".")[0])
+    check_restored(disk, writer.facts[: first - 1], AsOf(seq=first - 1))
+    for seq in (first, log.cut - 1):
+        other = elsewhere(disk)
+        with pytest.raises(Dropped):
+            restored(other, AsOf(seq=seq), target=DATA)
+        assert DATA not in other.directories
 
 
 def test_a_bit_that_flipped_in_snapshot_or_archive_is_found() -> None:
