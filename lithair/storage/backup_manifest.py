@@ -20,6 +20,7 @@ import msgspec
 
 import lithair
 from lithair.errors import DamagedLog, LithairError, UnknownFormat
+from lithair.storage.archive import archive_path
 from lithair.storage.files import Files, place_file, write_whole
 
 MANIFEST_NAME: Final = "backup.json"
@@ -78,11 +79,10 @@ def discard(
     """Take away what was copied for a backup that will not be finished, as far as that goes."""
     for model in models:
         folder = os.path.join(directory, model.folder)
-        folders = {os.path.dirname(os.path.join(folder, file.path)) for file in model.files}
         for file in model.files:
             with contextlib.suppress(OSError):
                 files.remove(os.path.join(folder, file.path))
-        for each in sorted({folder, *folders}, reverse=True):
+        for each in (archive_path(folder), folder):
             with contextlib.suppress(OSError):
                 files.remove_directory(each)
     if not keep_target:

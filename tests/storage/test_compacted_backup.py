@@ -7,9 +7,10 @@ import pytest
 from lithair.core.as_of import AsOf
 from lithair.errors import DamagedLog, Dropped, UnknownFormat
 from lithair.storage.backup import back_up
+from lithair.storage.backup_manifest import ModelBackup, discard
 from lithair.storage.event_log import EventLog
 from lithair.storage.log_files import LogFiles
-from tests.storage.backups import BACKUP, backed_up, restored, verified
+from tests.storage.backups import BACKUP, TIME, backed_up, restored, verified
 from tests.storage.compacting import check_held, check_history, compact_log, opened_log, writer_of
 from tests.storage.samples import DIRECTORY, NOW_MS, Fact, Writer
 from tests.support.simulated_files import SimulatedFiles
@@ -200,6 +201,17 @@ def test_an_archive_that_somebody_took_segments_from_leads_back_to_the_gap() -> 
         with pytest.raises(Dropped):
             restored(other, AsOf(seq=seq), target=DATA)
         assert DATA not in other.directories
+
+
+def test_what_is_discarded_of_a_backup_is_gone_with_its_archive() -> None:
+    for keep in (False, True):
+        disk, writer = compacted(keep)
+        disk.make_directory("/data/emails/archive")  # maybe empty
+        taken = back_up(disk, writer.log.view, f"{BACKUP}/emails")
+        model = ModelBackup("emails", "Email", "emails", taken.cut, TIME, taken.files)
+        discard(disk, BACKUP, [model], keep_target=False)
+        assert not [path for path in disk.names_cached if path.startswith(BACKUP)]
+        assert BACKUP not in disk.directories
 
 
 def test_a_bit_that_flipped_in_snapshot_or_archive_is_found() -> None:
