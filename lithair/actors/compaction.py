@@ -12,9 +12,6 @@ leaves everything as it was.
 import enum
 import logging
 import os
-import queue
-import select
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,6 +19,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
+from lithair.actors.aside import Aside
 from lithair.actors.errand import CompactTask, Done, Failed, Runs, Task
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_reads import convert
@@ -33,7 +31,7 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.reads import Read
 from lithair.core.snapshot import ItemBlock
 from lithair.declaration import CompactionDeclaration
-from lithair.errors import LithairError, SyncFailed
+from lithair.errors import LithairError
 from lithair.storage.compaction import CompactionPlan, remove_leftovers
 from lithair.storage.event_log import EventLog
 from lithair.storage.files import Files
@@ -128,15 +126,10 @@ class Compaction:
         self._blocks: Iterator[ItemBlock] = iter(())
         self._block: ItemBlock | None = None
         self._row = 0
-        self._arrived: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._speaking = threading.Lock()  # around `_is_closed` and the descriptor it is about
-        self._is_closed = False
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._poll = select.epoll()
-        self._poll.register(self._wake_fd, select.EPOLLIN)
+        self._aside = Aside("compaction")
 
     def fileno(self) -> int:
-        return self._poll.fileno()
+        return self._aside.fileno()
 
     @property
     def figures(self) -> CompactionFigures:
@@ -186,7 +179,7 @@ class Compaction:
 
     def turn(self, now_ms: int) -> bool:
         """Do what can be done now; tells whether there is more at once. Raises SyncFailed."""
-        self._take_arrived()
+        self._aside.take()
         if self._step is Step.MERGING:
             self._look_at_errand()
         self._look_at_clock(now_ms)
@@ -199,49 +192,13 @@ class Compaction:
     def close(self) -> None:
         """Give up what is under way; the log is as it was, or as it will be found."""
         self._end_errand()
-        with self._speaking:
-            self._is_closed = True
-            self._poll.close()
-            os.close(self._wake_fd)
-
-    # What is done elsewhere comes back here
-
-    def _take_arrived(self) -> None:
-        try:
-            os.eventfd_read(self._wake_fd)
-        except BlockingIOError:
-            return
-        while True:
-            try:
-                take = self._arrived.get_nowait()
-            except queue.Empty:
-                return
-            take()
+        self._aside.close()
 
     def _ask_writer(self, act: Callable[[], T], then: Callable[[T], None]) -> None:
-        self._tools.writer.ask(partial(self._bring, act, then))
+        self._tools.writer.ask(partial(self._aside.bring, act, then, self._fail))
 
     def _start_thread(self, act: Callable[[], T], then: Callable[[T], None]) -> None:
-        bring = partial(self._bring, act, then)
-        threading.Thread(target=bring, name="compaction", daemon=True).start()
-
-    def _bring(self, act: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Do something in another thread, and bring what came of it to the loop."""
-        try:
-            take: Callable[[], None] = partial(then, act())
-        except SyncFailed:
-            raise  # the log writer passes it on, and the process ends
-        except LithairError as error:
-            take = partial(self._fail, error)
-        except OSError as error:
-            take = partial(self._fail, LithairError(str(error)))
-        except Exception as error:  # a mistake of ours costs this compaction, not the process
-            log.exception("a compaction failed while %s", self._step.value)
-            take = partial(self._fail, LithairError(f"{type(error).__name__}: {error}"))
-        with self._speaking:
-            if not self._is_closed:
-                self._arrived.put(take)
-                os.eventfd_write(self._wake_fd, 1)
+        self._aside.start(act, then, self._fail)
 
     # The steps
 
@@ -284,7 +241,7 @@ class Compaction:
             self._fail(error)
             return
         self._step = Step.MERGING
-        self._poll.register(self._errand.fileno(), select.EPOLLIN)
+        self._aside.watch(self._errand.fileno())
 
     def _look_at_errand(self) -> None:
         assert self._errand is not None
@@ -303,7 +260,7 @@ class Compaction:
     def _end_errand(self) -> None:
         errand, self._errand = self._errand, None
         if errand is not None:
-            self._poll.unregister(errand.fileno())
+            self._aside.forget(errand.fileno())
             errand.kill()
 
     def _open_blocks(self, parity: int) -> None:

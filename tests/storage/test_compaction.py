@@ -4,6 +4,7 @@ import pytest
 
 from lithair.core.event import Event, EventKind, Flags
 from lithair.core.idempotency import COMMANDS_MAX, KEYED_MAX, KEYED_MS_MAX
+from lithair.core.upgrade import Upgrade
 from lithair.errors import DamagedLog, StorageFull
 from lithair.storage.compaction import CompactionPlan, compact, remove_leftovers
 from lithair.storage.event_log import EventLog, LogOptions
@@ -111,10 +112,13 @@ def test_items_of_an_older_declaration_get_the_present_form() -> None:
         seen.append(payload)
         return payload[:-1] + b',"more":null}'
 
+    def upgrade_for(fingerprint: bytes, _description: bytes) -> Upgrade | None:
+        return None if fingerprint == WIDER_STAMP.fingerprint else upgrade
+
     form = FORM._replace(
         fingerprint=WIDER_STAMP.fingerprint,
         description=WIDER_STAMP.description,
-        upgrade_for=lambda f, _: None if f == WIDER_STAMP.fingerprint else upgrade,
+        upgrade_for=upgrade_for,
     )
     wide, held = opened_log(disk, stamp=WIDER_STAMP)
     again = writer_of(wide, held, writer.facts, 8)
@@ -197,6 +201,7 @@ def test_a_full_disk_stops_the_merge_wherever_it_is_and_leaves_nothing_behind() 
     whole = disk.fork()
     compact(whole, DIRECTORY, plan, FORM, nothing_done)
     size = whole.used_bytes() - disk.used_bytes()
+    full = disk
     for room in range(0, size, max(1, size // 40)):
         full = disk.fork()
         full.capacity_bytes = full.used_bytes() + room
