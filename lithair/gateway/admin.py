@@ -1,10 +1,10 @@
 """Administration: the one door to everything below /_admin.
 
-Owns who gets through it and how what is behind it is found and answered. Law: nothing below the
-prefix is answered before the request has shown the admin token, not even that it is not there; only
-OPTIONS is, as everywhere, because a browser's preflight can't show one.
+Owns how what is behind it is found and answered. Law: nothing below the prefix is answered before
+the gate has let the request through as an administrator's, not even that it is not there; only
+OPTIONS is, as everywhere, because a browser's preflight can't show who it is.
 
-    request -> OPTIONS: 204 | token: 401 | path: 404 | method: 405 | act: its answer
+    request -> OPTIONS: 204 | gate: 401, 403 | path: 404 | method: 405 | act: its answer
 """
 
 import logging
@@ -24,6 +24,7 @@ from lithair.gateway.answers import (
     Prepared,
     Problem,
 )
+from lithair.gateway.gate import Gate, Rule
 from lithair.gateway.model_routes import check_content_type, has_body
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.problem_handler import (
@@ -37,7 +38,6 @@ from lithair.gateway.problem_handler import (
 from lithair.gateway.route_table import Found, NoMethod, Place, RouteTable
 from lithair.gateway.routes import allow
 from lithair.gateway.targets import TargetError, decode_segment
-from lithair.gateway.tokens import require_token
 from lithair.wire.messages import Reply
 
 _log = logging.getLogger("lithair.http")
@@ -89,14 +89,14 @@ class AdminModels:
 
 
 class Admin:
-    """The routes below the prefix, and the token that opens them."""
+    """The routes below the prefix, and the gate before them."""
 
-    def __init__(self, routes: AdminRoutes, models: AdminModels, token: str | None) -> None:
+    def __init__(self, routes: AdminRoutes, models: AdminModels, gate: Gate) -> None:
         self.table = RouteTable(
             Place(path, frozenset(with_head(acts)), dict(acts)) for path, acts in routes.items()
         )
         self.models = models
-        self.token = token
+        self.gate = gate
 
     def owns(self, path: str) -> bool:
         """Tell whether a raw path lies below the prefix, however it is written."""
@@ -125,8 +125,9 @@ class AdminHandler(ProblemHandler):
         """Answer, whatever the method."""
         method = self.request.method or ""
         try:
-            if method != "OPTIONS":
-                require_token(self.request.headers, self._admin.token)
+            is_tls = self.request.protocol == "https"
+            headers = self.request.headers
+            await self._admin.gate.admitted(Rule.ADMIN, method, headers, is_tls)
             found = self._admin.table.find(method, self.request.path)
             if isinstance(found, Found):
                 await self._act(method, found)

@@ -6,7 +6,6 @@ without regular expressions, then those with, then static files. Law: whatever m
 """
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +19,7 @@ from lithair.declaration.route_checks import REGEX_CHARACTERS
 from lithair.gateway.admin import Admin, AdminHandler
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.figures import METRICS_PATH, Figures, MetricsHandler
+from lithair.gateway.gate import rule_of_route
 from lithair.gateway.operations import Operations, built_in_places
 from lithair.gateway.problem_handler import (
     NOTHING_HERE,
@@ -30,7 +30,7 @@ from lithair.gateway.problem_handler import (
     write_allowed,
     write_problem,
 )
-from lithair.gateway.route_handler import RouteHandler
+from lithair.gateway.route_handler import RouteHandler, RouteTools
 from lithair.gateway.route_table import EVERY_METHOD, Found, NoMethod, Place, RouteTable
 from lithair.gateway.routes import allow
 from lithair.gateway.static_files import StaticHandler, StaticSite
@@ -164,7 +164,7 @@ def make_application(
     declaration: Declaration,
     built_in: BuiltIn,
     cross_origin: CrossOrigin,
-    model: Callable[[Any], Any],  # Any: a handle of whichever model is asked for
+    tools: RouteTools,
     statics: list[StaticSite],
 ) -> SiteApplication:
     """Gather what a declaration asks for beside its models."""
@@ -173,8 +173,8 @@ def make_application(
         methods = {route.method, "HEAD"} if route.method == "GET" else {route.method}
         arguments = {
             "func": route.func,
-            "model": model,
-            "timeout_s": declaration.settings.timeout_s,
+            "rule": rule_of_route(declaration, route),
+            "tools": tools,
         }
         target = Target(RouteHandler, arguments, is_route=True)
         places.append(Place(route.path, frozenset(methods), target))

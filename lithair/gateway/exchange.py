@@ -4,14 +4,16 @@ Owns the life of a request on a connection, through Tornado's contract alone (HT
 towards us, HTTPConnection away from us), so any transport that speaks the contract can carry it:
 
     HEAD -> BODY -> ASKED -> ANSWERED     a model's route
+    HEAD -> ADMITTING -> BODY | REFUSED   first it has to be asked who is behind the request
     HEAD -> REFUSED -> ANSWERED           the head tells the answer: the body is read and thrown
                                           away first, so that the connection can be used again
     HEAD -> LINGERING -> ANSWERED         a body over the limit: answered at once, then thrown away
                                           for a while, else the peer sees a reset and no answer
     HEAD -> DELEGATED                     everything else: a tornado.web.Application
 
-Law: exactly one answer, whatever happens; when the client is gone, none, and the question to the
-model is cancelled.
+Law: a model's route is behind the gate, whatever it is, and nothing of the request is looked at
+before the gate has let it through. Exactly one answer, whatever happens; when the client is gone,
+none, and the question to the model is cancelled.
 """
 
 import asyncio
@@ -19,13 +21,12 @@ import enum
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tornado.httputil import (
     HTTPHeaders,
     HTTPInputError,
     HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
     RequestStartLine,
     ResponseStartLine,
 )
@@ -33,14 +34,16 @@ from tornado.httputil import (
 from lithair.gateway.answer_connection import AnswerConnection
 from lithair.gateway.answers import RETRY_AFTER_S, Fields, Prepared, Problem, headers_of, send
 from lithair.gateway.contract import Connection, RequestDelegate
-from lithair.gateway.cors import CrossOrigin
-from lithair.gateway.limits import BodyLimits, check_head, declared_length
+from lithair.gateway.gate import CACHE_CONTROL, NOBODY, VARY, Identity, Lookup, Rule
+from lithair.gateway.limits import check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
-from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
-from lithair.gateway.request_figures import RequestFigures
+from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
+
+if TYPE_CHECKING:
+    from lithair.gateway.site import Site
 
 TOO_MANY_BODIES: Final = "Too many long bodies are being received"
 LINGER_S: Final = 5.0  # for a sender to see the refusal before its connection is closed
@@ -55,45 +58,13 @@ class Stage(enum.Enum):
     """How far a request has come."""
 
     HEAD = enum.auto()
+    ADMITTING = enum.auto()
     BODY = enum.auto()
     REFUSED = enum.auto()
     LINGERING = enum.auto()
     ASKED = enum.auto()
     DELEGATED = enum.auto()
     ANSWERED = enum.auto()
-
-
-class Site:
-    """Everything a request is looked up in; made once, when the gateway starts."""
-
-    __slots__ = (
-        "application",
-        "cross_origin",
-        "figures",
-        "held_bytes",
-        "is_logging",
-        "limits",
-        "models",
-    )
-
-    def __init__(
-        self,
-        models: dict[str, ModelSite],
-        application: HTTPServerConnectionDelegate,
-        cross_origin: CrossOrigin,
-        limits: BodyLimits,
-    ) -> None:
-        self.models = models
-        self.application = application
-        self.cross_origin = cross_origin
-        self.limits = limits
-        self.figures = RequestFigures()
-        self.held_bytes = 0  # of bodies that are being received, all together
-        self.is_logging = _log.isEnabledFor(logging.DEBUG)
-
-    def start_request(self, server_conn: object, connection: Connection) -> "Exchange":
-        """Begin an exchange; the transport calls it when it starts to wait for a head."""
-        return Exchange(self, server_conn, connection)
 
 
 class Exchange(RequestDelegate):
@@ -105,7 +76,9 @@ class Exchange(RequestDelegate):
         "_connection",
         "_headers",
         "_held",
+        "_identity",
         "_inner",
+        "_is_private",
         "_limit",
         "_linger",
         "_method",
@@ -121,7 +94,7 @@ class Exchange(RequestDelegate):
         "stage",
     )
 
-    def __init__(self, site: Site, server_conn: object, connection: Connection) -> None:
+    def __init__(self, site: "Site", server_conn: object, connection: Connection) -> None:
         self._site = site
         self._server_conn = server_conn
         self._connection = connection
@@ -129,7 +102,9 @@ class Exchange(RequestDelegate):
         self._method = ""
         self._path = ""
         self._headers = _NO_HEADERS
-        self._model: ModelSite | None = None
+        self._model: ModelSite | None = None  # once the gate has let the request through to it
+        self._identity = NOBODY
+        self._is_private = False  # the answer is for whoever asked, and for nobody else
         self._question: Question | None = None
         self._prepared: Prepared | None = None
         self._inner: HTTPMessageDelegate | None = None
@@ -163,13 +138,9 @@ class Exchange(RequestDelegate):
             if path is None or found is None:
                 return self._delegate(start_line, raw_path, query)
             self._path = path
-            self._begin(found[0], found[1], query, headers)
-        except Problem as problem:
-            self._refuse(problem.prepared())
-        except TargetError as error:
-            self._refuse(Problem(400, str(error)).prepared())
-        except HTTPInputError:
-            self._refuse(Problem(400, "The request's head is malformed").prepared())
+            return self._knock(found[0], found[1], query)
+        except (Problem, TargetError, HTTPInputError) as error:
+            self._refuse(_refusal(error))
         return None
 
     def refuse_head(self, start_line: RequestStartLine, headers: HTTPHeaders, why: Problem) -> None:
@@ -243,15 +214,45 @@ class Exchange(RequestDelegate):
 
     # A model's route.
 
-    def _begin(self, model: ModelSite, route: Route, query: str, headers: HTTPHeaders) -> None:
-        self._model = model
+    def _knock(self, model: ModelSite, route: Route, query: str) -> Awaitable[None] | None:
+        site = self._site
+        rule = site.gate.of_model(model.name)
         if self._method == "OPTIONS":
-            self._refuse(options(route.shape, headers, self._site.cross_origin))
+            self._model = model if rule is Rule.OPEN else None
+            self._refuse(options(route.shape, self._headers, site.cross_origin))
+            return None
+        verdict: Identity | Problem = NOBODY
+        if rule is not Rule.OPEN:
+            self._is_private = True
+            found = site.gate.admit(rule, self._method, self._headers, site.is_tls)
+            if isinstance(found, Lookup):
+                self.stage = Stage.ADMITTING
+                return self._look_up(found, model, route, query)
+            verdict = found
+        self._enter(verdict, model, route, query)
+        return None
+
+    async def _look_up(self, lookup: Lookup, model: ModelSite, route: Route, query: str) -> None:
+        """Go on once the gate knows; until then nothing more of the request is read."""
+        verdict = await self._site.gate.look_up(lookup)
+        if self.stage is not Stage.ADMITTING:
             return
-        self._question = question = plan(route, self._method, query, headers)
+        try:
+            self._enter(verdict, model, route, query)
+        except (Problem, TargetError, HTTPInputError) as error:
+            self._refuse(_refusal(error))
+
+    def _enter(
+        self, verdict: Identity | Problem, model: ModelSite, route: Route, query: str
+    ) -> None:
+        if isinstance(verdict, Problem):
+            raise verdict
+        self._identity = verdict
+        self._model = model
+        self._question = question = plan(route, self._method, query, self._headers)
         if question.action.is_bulk:
             self._limit = self._site.limits.bulk
-        if declared_length(headers) > self._limit:
+        if declared_length(self._headers) > self._limit:
             self._refuse(self._too_large())
             return
         refusal = model.refusal()
@@ -269,7 +270,10 @@ class Exchange(RequestDelegate):
         self.stage = Stage.ASKED
         self._connection.set_close_callback(self.on_connection_close)
         self._request_id = self._model.ask(
-            self._question, (self._method, self._path), whole, self._replied
+            self._question,
+            Asker(self._identity, self._method, self._path),
+            whole,
+            self._replied,
         )
 
     def _replied(self, reply: Reply) -> None:
@@ -360,6 +364,9 @@ class Exchange(RequestDelegate):
         if not site.cross_origin.is_off:
             for name, value in site.cross_origin.fields(self._headers.get("Origin")):
                 headers.add(name, value)
+        if self._is_private:
+            headers["Cache-Control"] = CACHE_CONTROL
+            headers.add("Vary", VARY)
         if site.is_logging:
             _log.debug("%s %s %d", self._method, self._path or "-", status)
         send(self._connection, status, headers, body, self._method == "HEAD")
@@ -375,3 +382,11 @@ class Exchange(RequestDelegate):
         if self._linger is not None:
             self._linger.cancel()
         self._connection.finish()
+
+
+def _refusal(error: Problem | TargetError | HTTPInputError) -> Prepared:
+    """Make the answer to a head that can't be taken."""
+    if isinstance(error, Problem):
+        return error.prepared()
+    sentence = str(error) if isinstance(error, TargetError) else "The request's head is malformed"
+    return Problem(400, sentence).prepared()

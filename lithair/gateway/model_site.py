@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from lithair.core.problem import problem_body
@@ -18,6 +18,7 @@ from lithair.gateway.answers import (
     Prepared,
     Problem,
 )
+from lithair.gateway.gate import Identity
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.phase import FAILED, STARTING
@@ -32,6 +33,14 @@ UNKNOWN_SEQ: Final = -1
 # A command's id is this process's own random half and a number: no other write ever has it.
 _OWN_HALF: Final = secrets.token_bytes(COMMAND_ID_BYTES // 2)
 _next_number = itertools.count(1).__next__
+
+
+class Asker(NamedTuple):
+    """In whose name a question is asked, and how: what the key of a write belongs to."""
+
+    identity: Identity
+    method: str
+    path: str
 
 
 class ModelSite:
@@ -75,11 +84,11 @@ class ModelSite:
     def ask(
         self,
         question: Question,
-        identity: tuple[str, str],
+        asker: Asker,
         body: bytes,
         on_reply: Callable[[Reply], None],
     ) -> int:
-        """Ask the model's process; `identity` (method and path) is part of what a key is for.
+        """Ask the model's process, in the name of whom the gate has let through.
 
         The answer may come before this returns, when it is a refusal.
         """
@@ -92,7 +101,7 @@ class ModelSite:
             question.key,
             body if question.action.takes_body else b"",
             question.if_match,
-            idempotency_hashes(question.idempotency_key, *identity, body),
+            _hashes(question.idempotency_key, asker, body),
         )
         return self._link.ask_write(verb, deadline_ms, PUBLIC, write, on_reply)
 
@@ -132,3 +141,9 @@ def _argument(question: Question) -> Asked:
     if not question.key:
         return None if question.action.verb is Verb.RANDOM else question.pairs
     return (question.key, question.pairs) if question.pairs else question.key
+
+
+def _hashes(key: str | None, asker: Asker, body: bytes) -> bytes:
+    if key is None:
+        return b""
+    return idempotency_hashes(key, asker.method, asker.path, body, asker.identity.principal)

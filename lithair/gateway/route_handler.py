@@ -12,16 +12,19 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from tornado.web import HTTPError
 
 from lithair.declaration import RouteFunction
 from lithair.errors import LithairError
-from lithair.gateway.answers import WITHOUT_BODY
+from lithair.gateway.answers import WITHOUT_BODY, Problem
+from lithair.gateway.gate import CACHE_CONTROL, NOBODY, VARY, Gate, Kind, Rule
 from lithair.gateway.problem_handler import (
     OUR_MISTAKE,
     ProblemHandler,
     end,
     write_error_of,
+    write_prepared,
     write_problem,
 )
 from lithair.gateway.targets import decode_query
@@ -34,30 +37,39 @@ _REQUEST_ID_FORM: Final = re.compile(r"[A-Za-z0-9._:=/+-]{1,128}")
 _log = logging.getLogger("lithair.http")
 
 
+class RouteTools(msgspec.Struct, frozen=True):
+    """What all routes of a gateway share."""
+
+    gate: Gate
+    model: Callable[[Any], Any]  # Any: a handle of whichever model is asked for
+    timeout_s: float
+
+
 class RouteHandler(ProblemHandler):
     """Calls a user's function with the request, and sends what it returns."""
 
     # Tornado takes what a handler is made with in `initialize` instead of `__init__`.
     def initialize(
-        self,
-        func: RouteFunction,
-        segments: dict[str, str],
-        model: Callable[[Any], Any],  # Any: a handle of whichever model is asked for
-        timeout_s: float,
+        self, func: RouteFunction, segments: dict[str, str], rule: Rule, tools: RouteTools
     ) -> None:
-        """Take the function and what its request needs."""
+        """Take the function, what it asks of its callers, and what its request needs."""
         self._func = func
         self._segments = segments
-        self._model = model
-        self._timeout_s = timeout_s
+        self._rule = rule
+        self._tools = tools
+        self._identity = NOBODY
+        self._has_own_cache_control = False
 
     async def prepare(self) -> None:
         """Answer, whatever the method: the route table has looked at it already."""
         self.clear_header("Content-Type")
-        patience = asyncio.timeout(self._timeout_s)
+        patience = asyncio.timeout(self._tools.timeout_s)
         try:
             async with patience:
+                await self._enter()
                 answer = response_of(await self._func(self._user_request()))
+        except Problem as problem:
+            write_prepared(self, problem.prepared())
         except LithairError as error:
             write_error_of(self, error)
         except HTTPError:
@@ -70,6 +82,12 @@ class RouteHandler(ProblemHandler):
         else:
             self._send(answer)
 
+    async def _enter(self) -> None:
+        sent = self.request
+        is_tls = sent.protocol == "https"
+        gate = self._tools.gate
+        self._identity = await gate.admitted(self._rule, sent.method or "", sent.headers, is_tls)
+
     def _user_request(self) -> Request:
         sent = self.request
         return Request(
@@ -78,8 +96,16 @@ class RouteHandler(ProblemHandler):
             query=Pairs(decode_query(sent.query)),
             headers=Headers(sent.headers.get_all()),
             body=sent.body,
-            context=RequestContext(self._model),
+            context=RequestContext(self._tools.model, self._identity.session),
         )
+
+    def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
+        """Send what there is; an answer for one caller says that it is for nobody else."""
+        if self._rule is Rule.SESSION or self._identity.kind is not Kind.NOBODY:
+            if not self._has_own_cache_control:
+                self.set_header("Cache-Control", CACHE_CONTROL)
+            self.add_header("Vary", VARY)
+        return super().flush(include_footers)
 
     def _send(self, answer: Response) -> None:
         if not 200 <= answer.status <= 599:
@@ -95,6 +121,7 @@ class RouteHandler(ProblemHandler):
         for name, value in answer.headers:
             if name.lower() not in _FRAMING:
                 self.add_header(name, value)
+        self._has_own_cache_control = "Cache-Control" in self._headers
         end(self, None if answer.status in WITHOUT_BODY else answer.body)
 
     def _fail(self) -> None:

@@ -16,11 +16,13 @@ from lithair.gateway.admin_routes import ROUTES
 from lithair.gateway.application import BuiltIn, make_application
 from lithair.gateway.backup_route import BACKUP_PATH, BackupRoute
 from lithair.gateway.cors import CrossOrigin
-from lithair.gateway.exchange import Site
 from lithair.gateway.figures import Figures
+from lithair.gateway.gate import Gate
 from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
 from lithair.gateway.links import Links
 from lithair.gateway.operations import Operations
+from lithair.gateway.route_handler import RouteTools
+from lithair.gateway.site import Site
 from lithair.gateway.static_files import StaticSite, read_site
 from lithair.gateway.tls import server_context
 from lithair.gateway.tornado_transport import TornadoTransport
@@ -56,12 +58,17 @@ async def serve(child: Child, patience: Patience) -> None:
     statics = _static_sites(child)
     links = Links(loop, child.declaration, child.run_dir)
     cross_origin = CrossOrigin(settings.cors_origins)
-    built_in = _built_in(child, links)
+    admin_token = settings.admin_token or read_admin_token(child.run_dir)
+    gate = Gate(child.declaration, None, admin_token)
+    tools = RouteTools(gate, links.handle, settings.timeout_s)
+    built_in = _built_in(child, links, gate)
     site = Site(
         links.models,
-        make_application(child.declaration, built_in, cross_origin, links.handle, statics),
+        make_application(child.declaration, built_in, cross_origin, tools, statics),
+        gate,
         cross_origin,
         BodyLimits(settings.body_bytes_single, settings.body_bytes_bulk),
+        is_tls=tls is not None,
     )
     transport = TornadoTransport(loop, site, connections_max(), tls, patience)
     transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
@@ -79,17 +86,16 @@ async def serve(child: Child, patience: Patience) -> None:
         await links.close()
 
 
-def _built_in(child: Child, links: Links) -> BuiltIn:
+def _built_in(child: Child, links: Links, gate: Gate) -> BuiltIn:
     models, settings = child.declaration.models, child.declaration.settings
     sites = links.models.values()
     admin_models = AdminModels(sites, {model.name: model.class_name for model in models})
     backups = BackupRoute(child.declaration, child.run_dir)
-    token = settings.admin_token or read_admin_token(child.run_dir)
     return BuiltIn(
         Operations({model.name: model.path for model in models}, links.phase),
         Figures(sites, child.run_dir),
         settings.metrics_token,
-        Admin({**ROUTES, BACKUP_PATH: {"POST": backups.make}}, admin_models, token),
+        Admin({**ROUTES, BACKUP_PATH: {"POST": backups.make}}, admin_models, gate),
     )
 
 

@@ -9,10 +9,13 @@ from typing import Final
 
 from tornado.httputil import HTTPHeaders
 
-from lithair.gateway.answers import Problem
+from lithair.gateway.answers import Fields, Problem
+from lithair.gateway.credentials import bearer_token
 
-SCHEME: Final = "bearer"
 REALM: Final = 'Bearer realm="lithair"'
+INVALID: Final = ', error="invalid_token"'
+NEEDS_TOKEN: Final = "This needs a token: Authorization: Bearer …"
+WRONG_TOKEN: Final = "The token is not the right one"
 
 
 def require_token(headers: HTTPHeaders, token: str | None) -> None:
@@ -20,16 +23,14 @@ def require_token(headers: HTTPHeaders, token: str | None) -> None:
 
     Without a token nothing gets through.
     """
-    given = headers.get("Authorization")
+    given = bearer_token(headers.get("Authorization"))
     if given is None:
-        raise Problem(401, "This needs a token: Authorization: Bearer …", _challenge(""))
-    scheme, _, text = given.partition(" ")
-    if scheme.lower() != SCHEME:
-        raise Problem(401, "This needs a token: Authorization: Bearer …", _challenge(""))
-    same = hmac.compare_digest(text.strip().encode(), (token or "").encode())
+        raise Problem(401, NEEDS_TOKEN, challenge())
+    same = hmac.compare_digest(given.encode(), (token or "").encode())
     if not same or not token:
-        raise Problem(401, "The token is not the right one", _challenge(', error="invalid_token"'))
+        raise Problem(401, WRONG_TOKEN, challenge(INVALID))
 
 
-def _challenge(error: str) -> tuple[tuple[str, str], ...]:
+def challenge(error: str = "") -> Fields:
+    """Say how to ask, and with INVALID that what was shown is worth nothing (RFC 6750, 3)."""
     return (("WWW-Authenticate", REALM + error),)

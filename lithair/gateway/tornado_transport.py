@@ -107,7 +107,15 @@ class Watch(HTTPMessageDelegate):
         if problem is not None:
             self._request.refuse_head(start_line, headers, problem)
             return None
-        return self._request.headers_received(start_line, headers)
+        waiting = self._request.headers_received(start_line, headers)
+        return None if waiting is None else self._read_on(waiting)
+
+    async def _read_on(self, waiting: Awaitable[None]) -> None:
+        """Read the body once it is wanted: until then it is not the peer who is slow."""
+        self.stage = Stage.BUSY
+        await waiting
+        self.stage = Stage.READING
+        self.mark = self._loop.time()
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Count and pass on a piece of the body."""

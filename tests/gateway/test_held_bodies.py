@@ -5,9 +5,11 @@ import socket
 
 from tornado.web import Application, RequestHandler
 
+from lithair import Lithair
 from lithair.gateway.cors import CrossOrigin
-from lithair.gateway.exchange import Site
+from lithair.gateway.gate import Gate
 from lithair.gateway.limits import PATIENCE, BodyLimits
+from lithair.gateway.site import Site
 from lithair.gateway.tornado_transport import TornadoTransport
 from tests.gateway.harness import RawAnswer, RawConnection
 from tests.support.waiting import wait_until
@@ -37,7 +39,8 @@ def talk(port: int, site: Site) -> list[RawAnswer]:
 def test_too_many_bodies_at_once_are_refused_and_then_taken_again() -> None:
     async def run() -> tuple[list[RawAnswer], Site]:
         loop = asyncio.get_running_loop()
-        site = Site({}, Application([("/", Sink)]), CrossOrigin(()), LIMITS)
+        gate = Gate(Lithair().declaration({}, {}), None, None)
+        site = Site({}, Application([("/", Sink)]), gate, CrossOrigin(()), LIMITS)
         transport = TornadoTransport(loop, site, 100, None, PATIENCE)
         listener = socket.create_server(("127.0.0.1", 0))
         transport.listen([listener])

@@ -1,0 +1,234 @@
+"""The gate: the one place that decides who gets through, for every route there is.
+
+Owns the rule of each route and what a request needs under it. Law: the rules follow from the
+declaration as a whole, whatever called for a route and in whatever order; a model that the gate
+knows nothing about is gated; a model is asked in an Identity's name alone, and only the gate makes
+them. OPTIONS is never gated: a browser's preflight carries nothing that could be shown.
+
+    rule        no credential   one worth nothing   a session        the admin token
+    OPEN        nobody          nobody              nobody           nobody
+    IDENTIFIED  nobody          nobody              the session      the administrator
+    GATED       401             401                 the session      the administrator
+    SESSION     401             401                 the session      401
+    ADMIN       401             401                 Admin, else 403  the administrator
+
+Where a cookie has named the session, a request that changes something and comes from a page of
+somebody else is 403. Whether a token is worth something may have to be asked: then `admit` gives a
+Lookup, and `look_up` the answer.
+"""
+
+import enum
+import hmac
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+from tornado.httputil import HTTPHeaders
+
+from lithair.declaration import Declaration, ModelDeclaration, RouteDeclaration
+from lithair.errors import LithairError
+from lithair.gateway.answers import RETRY_AFTER_S, Problem
+from lithair.gateway.credentials import (
+    SAFE_METHODS,
+    Credential,
+    credential_of,
+    is_cross_site,
+)
+from lithair.gateway.sessions import Unknown, hash_of
+from lithair.gateway.tokens import INVALID, NEEDS_TOKEN, WRONG_TOKEN, challenge
+from lithair.http import Session
+
+ADMIN_ROLE: Final = "Admin"
+
+# What a gated route answers is one caller's: no shared cache keeps it, and none hands it on.
+CACHE_CONTROL: Final = "private, no-cache"
+VARY: Final = "Authorization, Cookie"
+
+NEEDS_SESSION: Final = "This needs a session: log in first"
+NO_SESSION: Final = "There is no such session: it has ended or has expired"
+NEEDS_ADMIN: Final = f"This needs the role {ADMIN_ROLE}"
+CROSS_SITE: Final = "This comes from a page of another site"
+SESSIONS_UNKNOWN: Final = "Whether there is such a session can't be told for now"
+
+
+class Rule(enum.Enum):
+    """What a route asks of who calls it."""
+
+    OPEN = "open"
+    IDENTIFIED = "identified"  # who it is, is found out; what he may is up to the route
+    GATED = "gated"
+    SESSION = "session"
+    ADMIN = "admin"
+
+
+class Kind(enum.Enum):
+    """How a caller has shown who he is."""
+
+    NOBODY = "nobody"
+    SESSION = "session"
+    TOKEN = "token"
+    ADMIN = "admin"
+
+
+class Identity(NamedTuple):
+    """Who calls; made by the gate alone."""
+
+    kind: Kind
+    user_id: str = ""
+    role: str = ""
+    session: Session | None = None
+
+    @property
+    def principal(self) -> str:
+        """Name the caller among all callers, "" for nobody."""
+        return "" if self.kind is Kind.NOBODY else f"{self.kind.value} {self.user_id}"
+
+
+NOBODY: Final = Identity(Kind.NOBODY)
+ADMINISTRATOR: Final = Identity(Kind.ADMIN, role=ADMIN_ROLE)
+
+
+class Knock(NamedTuple):
+    """A request before the gate, as far as that looks at it."""
+
+    rule: Rule
+    method: str
+    headers: HTTPHeaders
+    is_tls: bool
+    credential: Credential
+
+
+class Lookup(NamedTuple):
+    """A request whose token has to be asked about."""
+
+    knock: Knock
+    token_hash: str
+
+
+class SessionSource(Protocol):
+    """Where the gate learns whose a token is."""
+
+    def cached(self, token_hash: str, now_ms: int) -> Session | Unknown | None:
+        """Say without asking; None for nobody's."""
+        ...
+
+    async def find(self, token_hash: str) -> Session | None:
+        """Ask; LithairError when nobody answers."""
+        ...
+
+
+def wall_ms() -> int:
+    """Give the time since 1970: sessions end by the clock on the wall."""
+    return time.time_ns() // 1_000_000
+
+
+def rule_of_model(declaration: Declaration, model: ModelDeclaration) -> Rule:
+    """Tell what every route of a model asks."""
+    if not model.is_gated:
+        return Rule.IDENTIFIED
+    return Rule.GATED if declaration.requires_session else Rule.OPEN
+
+
+def rule_of_route(declaration: Declaration, route: RouteDeclaration) -> Rule:
+    """Tell what a user's route asks."""
+    if route.require_session:
+        return Rule.SESSION
+    return Rule.OPEN if declaration.sessions is None else Rule.IDENTIFIED
+
+
+class Gate:
+    """The gate of one application."""
+
+    def __init__(
+        self,
+        declaration: Declaration,
+        sessions: SessionSource | None,
+        admin_token: str | None,
+        clock_ms: Callable[[], int] = wall_ms,
+    ) -> None:
+        self._models = {
+            model.name: rule_of_model(declaration, model) for model in declaration.models
+        }
+        settled = declaration.sessions
+        self._cookie = None if settled is None else settled.cookie_name
+        self._trusted_origins = frozenset(declaration.settings.cors_origins) - {"*"}
+        self._sessions = sessions
+        self._admin_token = (admin_token or "").encode()
+        self._clock_ms = clock_ms
+
+    def of_model(self, name: str) -> Rule:
+        """Give the rule of every route of a model, whichever they are."""
+        return self._models.get(name, Rule.GATED)
+
+    def admit(
+        self, rule: Rule, method: str, headers: HTTPHeaders, is_tls: bool
+    ) -> Identity | Problem | Lookup:
+        """Let a request through, refuse it, or say that it has to be asked about."""
+        if rule is Rule.OPEN or method == "OPTIONS":
+            return NOBODY
+        credential = credential_of(headers, self._cookie, is_tls)
+        if credential is None:
+            return _without(rule)
+        knock = Knock(rule, method, headers, is_tls, credential)
+        if not credential.is_cookie and self._is_admin_token(credential.token):
+            return ADMINISTRATOR if rule is not Rule.SESSION else _refused(rule)
+        token_hash = hash_of(credential.token)
+        if self._sessions is None or not token_hash:
+            return self._judge(knock, None)
+        found = self._sessions.cached(token_hash, self._clock_ms())
+        if isinstance(found, Unknown):
+            return Lookup(knock, token_hash)
+        return self._judge(knock, found)
+
+    async def look_up(self, lookup: Lookup) -> Identity | Problem:
+        """Ask whose a token is, then let the request through or refuse it."""
+        assert self._sessions is not None
+        try:
+            session = await self._sessions.find(lookup.token_hash)
+        except LithairError:
+            return Problem(503, SESSIONS_UNKNOWN, (("Retry-After", str(RETRY_AFTER_S)),))
+        return self._judge(lookup.knock, session)
+
+    async def admitted(
+        self, rule: Rule, method: str, headers: HTTPHeaders, is_tls: bool
+    ) -> Identity:
+        """Let a request through once that is known; raises `Problem` to refuse it."""
+        verdict = self.admit(rule, method, headers, is_tls)
+        if isinstance(verdict, Lookup):
+            verdict = await self.look_up(verdict)
+        if isinstance(verdict, Problem):
+            raise verdict
+        return verdict
+
+    def is_cross_site(self, headers: HTTPHeaders, is_tls: bool) -> bool:
+        """Tell whether a page of somebody else made a browser send this; see `credentials`."""
+        return is_cross_site(headers, is_tls, self._trusted_origins)
+
+    def _judge(self, knock: Knock, session: Session | None) -> Identity | Problem:
+        if session is None:
+            return NOBODY if knock.rule is Rule.IDENTIFIED else _refused(knock.rule)
+        # A Bearer token is sent by no browser of its own accord.
+        is_lent = knock.credential.is_cookie and knock.method not in SAFE_METHODS
+        if is_lent and self.is_cross_site(knock.headers, knock.is_tls):
+            return Problem(403, CROSS_SITE)
+        if knock.rule is Rule.ADMIN and session.role != ADMIN_ROLE:
+            return Problem(403, NEEDS_ADMIN)
+        return Identity(Kind.SESSION, session.user_id, session.role, session)
+
+    def _is_admin_token(self, token: str) -> bool:
+        """Compare in a time that does not depend on how much of the token is right."""
+        return hmac.compare_digest(token.encode(), self._admin_token) and token != ""
+
+
+def _without(rule: Rule) -> Identity | Problem:
+    """Answer a request that shows nothing."""
+    if rule is Rule.IDENTIFIED:
+        return NOBODY
+    sentence = NEEDS_TOKEN if rule is Rule.ADMIN else NEEDS_SESSION
+    return Problem(401, sentence, challenge())
+
+
+def _refused(rule: Rule) -> Problem:
+    """Refuse what a request has shown."""
+    sentence = WRONG_TOKEN if rule is Rule.ADMIN else NO_SESSION
+    return Problem(401, sentence, challenge(INVALID))

@@ -1,0 +1,57 @@
+"""Everything that a request is looked up in.
+
+Law: made once, when the gateway starts; what changes in it afterwards are counts.
+"""
+
+import logging
+
+from tornado.httputil import HTTPServerConnectionDelegate
+
+from lithair.gateway.contract import Connection
+from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.exchange import Exchange
+from lithair.gateway.gate import Gate
+from lithair.gateway.limits import BodyLimits
+from lithair.gateway.model_site import ModelSite
+from lithair.gateway.request_figures import RequestFigures
+
+_log = logging.getLogger("lithair.http")
+
+
+class Site:
+    """One application, as a gateway serves it."""
+
+    __slots__ = (
+        "application",
+        "cross_origin",
+        "figures",
+        "gate",
+        "held_bytes",
+        "is_logging",
+        "is_tls",
+        "limits",
+        "models",
+    )
+
+    def __init__(
+        self,
+        models: dict[str, ModelSite],
+        application: HTTPServerConnectionDelegate,
+        gate: Gate,
+        cross_origin: CrossOrigin,
+        limits: BodyLimits,
+        is_tls: bool = False,
+    ) -> None:
+        self.models = models
+        self.application = application
+        self.gate = gate
+        self.cross_origin = cross_origin
+        self.limits = limits
+        self.is_tls = is_tls
+        self.figures = RequestFigures()
+        self.held_bytes = 0  # of bodies that are being received, all together
+        self.is_logging = _log.isEnabledFor(logging.DEBUG)
+
+    def start_request(self, server_conn: object, connection: Connection) -> Exchange:
+        """Begin an exchange; the transport calls it when it starts to wait for a head."""
+        return Exchange(self, server_conn, connection)
