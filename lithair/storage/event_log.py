@@ -261,10 +261,6 @@ class EventLog:
         """
         return self._past.stage(name)
 
-    def withdraw(self) -> None:
-        """Forget the staged snapshot; no place may be in it."""
-        self._past.withdraw()
-
     def install(self, *, keep_history: bool) -> list[str]:
         """Make the staged snapshot the log's; gives the paths of files to be removed.
 

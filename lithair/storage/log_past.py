@@ -28,7 +28,7 @@ PLACE_OFFSET: Final = (1 << PARITY_BIT) - 1
 
 
 class LogPast:
-    """Beside a table of segments; `stage`, `withdraw` and `install` are the writer's."""
+    """Beside a table of segments; `stage` and `install` are the writer's."""
 
     def __init__(
         self, files: Files, table: SegmentTable, snapshot: Snapshot | None, archive: Archive | None
@@ -77,10 +77,6 @@ class LogPast:
         parity = 1 - self._parity
         self._snapshots[parity] = self.staged = staged
         return parity << PARITY_BIT
-
-    def withdraw(self) -> None:
-        """Forget the staged snapshot; no place may be in it."""
-        self._snapshots[1 - self._parity] = self.staged = None
 
     def install(self, *, keep_history: bool) -> list[str]:
         """Make the staged snapshot the present one; gives the paths of what it supersedes.

@@ -140,7 +140,7 @@ class Opening:
         """
         if self.snapshot is not None and (self._superseded or self._old_snapshots):
             stamp = self.snapshot.header.fingerprint, self.snapshot.header.description
-            for _ in self.snapshot.check():
+            for _ in self.snapshot.check_bytes():
                 yield ReplayedFrames(0, b"", 0, 0, 0, *stamp)
         for segment, file, scan, following in chained(self.table):
             header = segment.header

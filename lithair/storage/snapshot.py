@@ -7,7 +7,6 @@ or DamagedLog says where it is not as it was written. The format is core/snapsho
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Final, TypeVar
 
 from lithair.core.event import Event
@@ -39,6 +38,7 @@ from lithair.core.snapshot import (
     decode_block,
     decode_snapshot_header,
     decode_trailer,
+    identities_in,
     snapshot_header_length,
     trailer_length,
 )
@@ -168,11 +168,6 @@ class Snapshot:
         for part in self._parts[ITEMS]:
             yield from self._runs(part)
 
-    def other_records(self) -> Iterator[tuple[int, bytes]]:
-        """Yield, as `records` does, those of remembered events that are not an item's last."""
-        for part in self._parts[REMEMBERED]:
-            yield from self._runs(part)
-
     def _runs(self, part: Part) -> Iterator[tuple[int, bytes]]:
         at, want = part.records_at, RUN_BYTES
         while at < part.block_at:
@@ -223,22 +218,34 @@ class Snapshot:
         except BadSnapshot as error:
             raise self.damaged(offset, str(error)) from error
 
-    def lookup(self) -> Iterator[Entry]:
-        """Yield all entries of the lookup, each page checked."""
+    def check_bytes(self) -> Iterator[int]:
+        """Read all of it, each part by its checksum; yields how many bytes that were.
+
+        Raises DamagedLog.
+        """
+        for part in self._trailer.parts:
+            self._block(part)
+            yield part.block_len
+            yield from map(len, (run for _, run in self._runs(part)))
         for number in range(self._trailer.page_n):
-            yield from self._page(number)
+            self._page(number)
+            yield PAGE_BYTES
 
     def check(self) -> Iterator[int]:
-        """Read and check all of it; yields how many bytes were read. Raises DamagedLog."""
-        for _, run in chain(self.records(), self.other_records()):
-            yield len(run)
+        """As `check_bytes`, and check that records, index and lookup say the same.
+
+        Needs some 200 bytes of memory an item.
+        """
         entries: list[Entry] = []
         for part in self._trailer.parts:
             block = self._block(part)
-            if isinstance(block, ItemBlock):
-                self._check_rows(part, block)
-                entries += zip(map(lookup_hash, block.keys), block.places, strict=True)
             yield part.block_len
+            if isinstance(block, ItemBlock):
+                yield from self._check_items(part, block)
+                entries += zip(map(lookup_hash, block.keys), block.places, strict=True)
+            elif isinstance(block, RememberedBlock):
+                yield from map(len, (run for _, run in self._runs(part)))
+                self._check_remembered(block)
         entries.sort()
         for number in range(self._trailer.page_n):
             begin = number * PAGE_ENTRIES
@@ -247,18 +254,22 @@ class Snapshot:
                 raise self.damaged(offset, "the lookup names other items than the index")
             yield PAGE_BYTES
 
-    def _check_rows(self, part: Part, block: ItemBlock) -> None:
+    def _check_items(self, part: Part, block: ItemBlock) -> Iterator[int]:
         """Check that the rows of a block are those of the records before it."""
-        at = part.records_at
-        for key, seq, place, length in zip(
-            block.keys, block.seqs, block.places, block.lengths, strict=True
-        ):
-            event = self.read(place, length)
-            if place != at or (event.key, event.seq) != (key, seq):
-                raise self.damaged(place, f"event {seq} of item {key!r} does not lie here")
-            at += length
-        if at != part.block_at:
-            raise self.damaged(at, "a record that no item has")
+        rows = zip(block.places, block.lengths, block.seqs, block.keys, strict=True)
+        for begin, run in self._runs(part):
+            for at, length, seq, key in identities_in(run):
+                if next(rows, None) != (begin + at, length, seq, key):
+                    raise self.damaged(begin + at, f"event {seq} is not in the index as it is here")
+            yield len(run)
+        row = next(rows, None)
+        if row is not None:
+            raise self.damaged(part.block_at, f"event {row[2]} has no record")
+
+    def _check_remembered(self, block: RememberedBlock) -> None:
+        for seq, place, length in zip(block.seqs, block.places, block.lengths, strict=True):
+            if self.read(place, length).seq != seq:
+                raise self.damaged(place, f"event {seq} does not lie here")
 
     def command_events(self, seq: int) -> list[Event] | None:
         """Give the events of the command that led to event `seq`; None when it was forgotten."""
