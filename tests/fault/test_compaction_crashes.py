@@ -165,4 +165,4 @@ def crash_recovery(script: Script, disk: SimulatedFiles, shot: Shot) -> None:
 
 def test_enough_states_were_seen(script: Script) -> None:
     """Runs last: the others count."""
-    assert states_seen[script.keep_history] >= STATES_MIN // 2
+    assert states_seen[script.keep_history] >= STATES_MIN
