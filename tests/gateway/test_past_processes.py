@@ -21,7 +21,7 @@ from tests.support.leaks import no_process_left
 from tests.support.waiting import wait_until
 
 TALLIES = "/api/tallys"
-TIMEOUT_S = 4
+TIMEOUT_S = 6
 
 
 class Site:
