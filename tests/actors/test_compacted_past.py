@@ -1,13 +1,16 @@
 """The past of a log that was compacted: all of it where history is kept, else from the cut on."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from lithair.actors.item_past import HistoryWork, PastItemWork
+from lithair.actors.model_jobs import Work
 from lithair.core.as_of import rfc3339
 from lithair.core.command import TRUSTED, Action
 from lithair.core.problem import Refusal
+from lithair.core.reads import Read
 from lithair.errors import Dropped
 from lithair.model import Model
 from lithair.retention import Retention
@@ -31,11 +34,12 @@ def lived(seed: int, retention: Retention, *, keep_history: bool) -> Living:
 
 def assert_dropped(living: Living, as_of: str) -> None:
     cut = living.log.cut
-    for ask in (
+    asks: list[Callable[[], Read]] = [
         lambda: living.item("a", ("as_of", as_of)),
         lambda: living.page(("as_of", as_of)),
         lambda: living.page(("as_of", as_of), is_count=True),
-    ):
+    ]
+    for ask in asks:
         with pytest.raises(Dropped) as dropped:
             ask()
         assert (dropped.value.oldest, dropped.value.oldest_ms) == (cut, living.times[cut])
@@ -117,7 +121,7 @@ def test_a_compaction_beside_a_walk_makes_it_dropped_never_wrong() -> None:
     for number in range(100):
         living.do(Action.UPSERT_AT, "a", b'{"id":"a","stock":%d}' % number)
     query = living.state.views[TRUSTED].queries.read_item([("as_of", "3")])
-    works = [
+    works: list[Work] = [
         PastItemWork(living.state, living.log, "a", query, TRUSTED),
         HistoryWork(living.state, living.log, "a", TRUSTED),
     ]

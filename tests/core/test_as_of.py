@@ -36,7 +36,7 @@ def test_a_seq_or_a_time_is_a_point(text: str, point: AsOf) -> None:
         "2026-01-31T12:00:00.Z", " 2026-01-31T12:00:00Z", "2026-W05-6T12:00:00Z",
     ],
 )  # fmt: skip
-def test_nothing_else_is(text: str) -> None:
+def test_what_is_neither_a_seq_nor_a_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither the seq of an event nor a time"):
         parse_as_of(text)
 
