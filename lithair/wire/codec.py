@@ -325,6 +325,10 @@ def _is_item(argument: object) -> bool:
     return type(key) is str and _are_filters(pairs)
 
 
+def _are_two_texts(argument: object) -> bool:
+    return _are_texts(argument) and len(cast("tuple[str, ...]", argument)) == 2
+
+
 def _is_range(argument: object) -> bool:
     return _are_counts(argument) and len(cast("tuple[int, ...]", argument)) == 2
 
@@ -343,4 +347,6 @@ ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.COMPACT: _are_filters,
     Verb.BACKUP: _is_text,
     Verb.PURGE: _is_text,
+    Verb.ATTEMPT: _are_two_texts,
+    Verb.SETTLE: _is_range,
 }

@@ -15,8 +15,8 @@ class ReadRequest(NamedTuple):
     """A request without a command id: a read, or work on the model's own files.
 
     `argument` by verb: GET an id or `(id, pairs)`; HISTORY, PURGE an id; LIST, COUNT, COMPACT
-    pairs; EVENTS `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory; else
-    None. `deadline_ms` is on the monotonic clock, 0 for none.
+    pairs; EVENTS `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory;
+    ATTEMPT `(user, address)`; SETTLE `(attempt, failed)`; else None. `deadline_ms` is on the monotonic clock, 0 for none.
     """
 
     request_id: int

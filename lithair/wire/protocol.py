@@ -52,6 +52,8 @@ class Verb(enum.IntEnum):
     COMPACT = 11  # 11 to 13: what a model process does to its own files
     BACKUP = 12
     PURGE = 13
+    ATTEMPT = 14  # 14 and 15: of the users' process alone, which counts failed logins
+    SETTLE = 15
 
     CREATE = 32
     REPLACE = 33

@@ -35,6 +35,8 @@ ARGUMENTS: dict[Verb, st.SearchStrategy[object]] = {
     Verb.COMPACT: FILTERS,
     Verb.BACKUP: TEXTS,
     Verb.PURGE: TEXTS,
+    Verb.ATTEMPT: st.tuples(TEXTS, TEXTS),
+    Verb.SETTLE: st.tuples(COUNTS, COUNTS),
 }
 
 
