@@ -1,9 +1,11 @@
 """A disk that is full: reads go on, nothing acknowledged is lost, and writes resume with room."""
 
+import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Generator, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +21,13 @@ from tests.tidy.source import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
-DISK_BYTES = 12 << 20
+DISK_BYTES = 48 << 20
+LOG_BYTES = 6 << 20  # what there is room for at first
 BODY_BYTES = 30_000
 PARCELS_MAX = 2 * DISK_BYTES // BODY_BYTES  # more than there is room for
 RESUME_MAX_S = 30.0  # a model that was opened on a full disk tries each second
 MOUNT_MAX_S = 30.0
+KILLS = 6
 TOKEN = "full-disk-test"
 COMPACT = "/_admin/data/models/parcels/compact"
 
@@ -52,9 +56,6 @@ class SmallDisk:
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.path).free
-
-    def used_bytes(self) -> int:
-        return shutil.disk_usage(self.path).used
 
 
 @pytest.fixture
@@ -95,8 +96,9 @@ class Shop:
 
     @contextmanager
     def open(self) -> Generator[Started]:
+        environ = {"LT_ADMIN_TOKEN": TOKEN, "LT_RESTART_LIMIT": "100/30s"}
         with (
-            Started(self._directory, environ={"LT_ADMIN_TOKEN": TOKEN}) as server,
+            Started(self._directory, environ=environ) as server,
             httpx.Client(timeout=120) as self.http,
         ):
             self.url = server.url + "/api/parcels"
@@ -129,6 +131,14 @@ class Shop:
                 return
         raise AssertionError(f"{PARCELS_MAX} parcels went onto a disk of {DISK_BYTES} bytes")
 
+    def compact(self) -> httpx.Response:
+        url = self.url.removesuffix("/api/parcels") + COMPACT
+        return self.http.post(url, headers={"Authorization": f"Bearer {TOKEN}"})
+
+    def try_to_compact(self) -> None:
+        """Ask for one that can't be done, or whose process is killed."""
+        assert self.compact().status_code in (500, 503, 507)
+
     def check(self) -> None:
         """Compare what the server has with what it has acknowledged."""
         count = self.http.get(self.url + "/count").raise_for_status().json()["count"]
@@ -152,7 +162,7 @@ def test_a_full_disk_refuses_writes_and_takes_them_again_when_there_is_room(
     """The first write after there is room succeeds; nothing has to be waited for."""
     shop = Shop(tmp_path)
     with shop.open():
-        disk.fill(leave_bytes=DISK_BYTES // 2)
+        disk.fill(leave_bytes=LOG_BYTES)
         shop.fill_until_507()
         assert len(shop.acknowledged) > 50
         shop.check()
@@ -168,6 +178,7 @@ def test_a_full_disk_refuses_writes_and_takes_them_again_when_there_is_room(
         for number in range(20):
             assert shop.post(f"second-{number}") == 201
         shop.check()
+        disk.fill(leave_bytes=LOG_BYTES // 4)
         shop.fill_until_507("third")
         shop.check()
     disk.make_room()
@@ -181,7 +192,7 @@ def test_a_server_that_starts_on_a_full_disk_serves_what_it_has_and_then_writes(
     """It is stopped on the full disk, and its model's process killed there as well."""
     shop = Shop(tmp_path)
     with shop.open():
-        disk.fill(leave_bytes=DISK_BYTES // 2)
+        disk.fill(leave_bytes=LOG_BYTES)
         shop.fill_until_507()
         disk.fill()
     for turn in range(2):
@@ -205,3 +216,91 @@ def test_a_server_that_starts_on_a_full_disk_serves_what_it_has_and_then_writes(
 def _is_new(server: Started, pid: int) -> bool:
     found = server.find("model parcels")
     return found is not None and found.pid != pid
+
+
+@contextmanager
+def beside(act: Callable[[int], None]) -> Generator[None]:
+    """Do something again and again in a thread; what it raises is raised here."""
+    stop = threading.Event()
+    failed: list[BaseException] = []
+
+    def turn() -> None:
+        try:
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                act(number)
+        except BaseException as error:  # noqa: BLE001 - the test has to show it
+            failed.append(error)
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def test_a_compaction_without_room_changes_nothing_and_works_when_there_is_some(
+    disk: SmallDisk, tmp_path: Path
+) -> None:
+    """Reads never fail meanwhile; writes beside it are taken or refused, and never lost."""
+    shop = Shop(tmp_path)
+    with shop.open():
+        disk.fill(leave_bytes=LOG_BYTES)
+        shop.fill_until_507()
+        keys = list(shop.acknowledged)
+        disk.fill(leave_bytes=1 << 20)  # far less than what the snapshot needs
+
+        def read_and_write(number: int) -> None:
+            key = keys[number % len(keys)]
+            shop.http.get(f"{shop.url}/{key}").raise_for_status()
+            shop.patch(key, f"round {number}")
+
+        with beside(read_and_write):
+            for _ in range(3):
+                answer = shop.compact()
+                assert answer.status_code == 507, answer.text
+        shop.check()
+        names = {path.name for path in (disk.path / "parcels").iterdir()}
+        assert not [name for name in names if name.endswith((".tmp", ".snapshot"))], names
+        disk.make_room()
+        with beside(read_and_write):
+            assert shop.compact().status_code == 200
+        shop.check()
+        for key in keys[: len(keys) // 2]:
+            assert shop.http.delete(f"{shop.url}/{key}").status_code == 204
+            del shop.acknowledged[key]
+        assert shop.compact().status_code == 200
+        shop.check()
+    with shop.open():
+        shop.check()
+        assert shop.post("afterwards") == 201
+        shop.check()
+
+
+def test_a_model_killed_in_compactions_on_a_full_disk_has_lost_nothing(
+    disk: SmallDisk, tmp_path: Path
+) -> None:
+    """Wherever it was: merging, out of room, or cleaning up."""
+    shop = Shop(tmp_path)
+    with shop.open() as server:
+        disk.fill(leave_bytes=LOG_BYTES)
+        shop.fill_until_507()
+        disk.fill(leave_bytes=1 << 20)
+        with beside(lambda _: shop.try_to_compact()):
+            for _ in range(KILLS):
+                server.child("compaction of parcels")
+                before = server.child("model parcels")
+                before.kill()
+                wait_until(lambda: _is_new(server, before.pid), "another model process")  # noqa: B023
+                shop.check()
+    with shop.open():
+        shop.check()
+        disk.make_room()
+        shop.wait_until_writable("with-room")
+        assert shop.compact().status_code == 200
+        shop.check()
