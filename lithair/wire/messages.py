@@ -16,7 +16,8 @@ class ReadRequest(NamedTuple):
 
     `argument` by verb: GET an id or `(id, pairs)`; HISTORY, PURGE an id; LIST, COUNT, COMPACT
     pairs; EVENTS `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory;
-    ATTEMPT `(user, address)`; SETTLE `(attempt, failed)`; else None. `deadline_ms` is on the monotonic clock, 0 for none.
+    ATTEMPT `(user, address)`; SETTLE `(attempt, failed)`; else None. `deadline_ms` is on the
+    monotonic clock, 0 for none.
     """
 
     request_id: int
