@@ -10,6 +10,13 @@ from lithair.fields import Indexed
 from lithair.model import Model
 
 SESSIONS: Final = "_sessions"  # the name of the session store
+# A session that was ended after a backup would live again when that is restored.
+NOT_BACKED_UP: Final = frozenset((SESSIONS,))
+
+
+def dies_ms(seen_ms: int, expires_ms: int, idle_ms: int | None) -> int:
+    """Return from when on a session is refused, if it is not used again."""
+    return expires_ms if idle_ms is None else min(expires_ms, seen_ms + idle_ms)
 
 
 class SessionRecord(Model):
@@ -25,9 +32,3 @@ class SessionRecord(Model):
     seen_ms: int  # when it was last used, give or take a tenth of `idle_ms`
     expires_ms: int
     idle_ms: int | None = None  # how long it may lie unused; None: until it expires
-
-    def dies_ms(self) -> int:
-        """Return from when on it is refused, if it is not used again."""
-        if self.idle_ms is None:
-            return self.expires_ms
-        return min(self.expires_ms, self.seen_ms + self.idle_ms)

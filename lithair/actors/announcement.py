@@ -25,7 +25,7 @@ class Announcement:
     def ready(self, supervision: Supervision, url: str) -> None:
         processes = {process.name: process for process in supervision.of_kind(MODEL)}
         lines = [f"Lithair {lithair.__version__} is ready: {url}"]
-        models = self._plan.of_kind(MODEL)
+        models = [model for model in self._plan.of_kind(MODEL) if model.path]
         width = max((len(model.path) for model in models[:MODELS_SHOWN_MAX]), default=0)
         for model in models[:MODELS_SHOWN_MAX]:
             process = processes[model.name]

@@ -43,7 +43,7 @@ class ChannelObserver:
         self._channel = channel
 
     def ready(self, supervision: Supervision, url: str) -> None:
-        models = supervision.of_kind(MODEL)
+        models = [model for model in supervision.of_kind(MODEL) if not model.is_internal]
         has_failed = bool(models) and all(model.phase == FAILED for model in models)
         self._channel.send(Ready(url, _short(failures_of(supervision)), has_failed))
 

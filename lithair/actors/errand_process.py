@@ -79,7 +79,7 @@ def _carry_out(spec: ErrandSpec) -> Done | Failed:
     try:
         parcel = msgspec.msgpack.decode(read_memory_file(spec.parcel_fd), type=Parcel)
         declaration = unpack(parcel.packed)
-        (model,) = (m for m in declaration.models if m.name == parcel.model)
+        model = declaration.model_of_process(parcel.model)
         return Done(_result(model, parcel.task, _reporter(spec.report_fd)))
     except LithairError as error:
         return Failed(str(error), error.status)

@@ -38,6 +38,7 @@ BODY_BYTES_PER_PLAN = 16 << 20  # a frame has 512 MiB at most, and defaults make
 SLICE_S = 0.001  # what a long read may take between two looks at the socket
 IDLE_MS = 250  # how often an idle loop looks at deadlines
 PARKED_MS = 20  # the same while writes wait for other models
+NOBODY = b""  # asked for by the process itself, which needs no answer
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +302,7 @@ class ModelLoop:
         self.references = references
 
     def resume(self, command: Command) -> None:
-        """Take a command back whose references are known now."""
+        """Take a command back whose references are known now, or one of this process's own."""
         self._pending.append(command)
 
     def refuse(self, command: Command, refusal: Refusal) -> None:
@@ -350,6 +351,7 @@ class ModelLoop:
         self._reply(peer, request_id, Read(error.status, problem_of(error)))
 
     def _send(self) -> None:
+        self._replies.pop(NOBODY, None)
         for peer, replies in self._replies.items():
             self._server.send(peer, replies)
         self._replies.clear()

@@ -14,36 +14,49 @@ from typing import Final, cast
 from lithair.actors.backup_work import BackupWork, Subject
 from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import CompactTask, PurgeTask, Runs, Task, start_errand
+from lithair.actors.errand_thread import ErrandThread
 from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
 from lithair.actors.purges import Purges
 from lithair.actors.references import References
+from lithair.actors.session_cleanup import SessionCleanup
 from lithair.actors.time_travel import Bounds, TimeTravel
 from lithair.core.model_state import ModelState
-from lithair.declaration import ModelDeclaration
+from lithair.declaration import CompactionDeclaration, ModelDeclaration
 from lithair.errors import DamagedLog, LithairError, LockedByOther
+from lithair.internal import SESSIONS
 from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, REPLAYING, SERVING, Child
 from lithair.storage.event_log import Durability, EventLog, LogOptions, LogStamp
 from lithair.storage.files import Files, OsFiles
+from lithair.storage.memory_files import MemoryFiles
 from lithair.transport.feed import FeedServer
 from lithair.transport.request_client import RequestClient
 from lithair.transport.request_server import RequestServer
 from lithair.transport.sockets import feed_endpoint, model_endpoint
 from lithair.wire.protocol import EPOCH_BYTES, Verb
 
+# What Lithair itself keeps has no past that anybody asks for, and changes all the time.
+INTERNAL_COMPACTION: Final = CompactionDeclaration(events=1000, every_s=60.0)
+MEMORY_DIRECTORY: Final = "/memory"  # where a log lies on a disk that is in RAM
+
 TITLES: Final[dict[type[Task], str]] = {CompactTask: "compaction", PurgeTask: "purge"}
 
 
 def run(child: Child) -> None:
     """Serve the model that the child is named after, until it is told to stop."""
-    serve(child, OsFiles())
+    model = child.declaration.model_of_process(child.name)
+    if model.data_dir:
+        serve(child, OsFiles())
+    else:
+        files = MemoryFiles()
+        serve(child, files, partial(ErrandThread, files, model))
 
 
 def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | None = None) -> None:
     """The same over any disk; on another one than the system's, something else has to merge."""
-    (model,) = (m for m in child.declaration.models if m.name == child.name)
+    model = child.declaration.model_of_process(child.name)
     settings = child.declaration.settings
     state = ModelState(model.handler, settings.max_take, model.retention)
     state.migrations = model.migrations
@@ -68,7 +81,9 @@ def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | Non
         loop.tend(backups)
         start = start_upkeep or _starter(child)
         tools = Tools(event_log, writer, files, start, loop.jobs)
-        _compact_and_purge(child, state, tools, loop, stack)
+        _compact_and_purge(_compaction(child, model), state, tools, loop, stack)
+        if model.name == SESSIONS:
+            _clean_sessions(child, state, loop, stack)
         past = _time_travel(child, model, state, event_log, loop)
         stack.callback(past.close)
         loop.look_back_with(past)
@@ -87,10 +102,26 @@ def _starter(child: Child) -> Callable[[Task], Runs]:
     return start
 
 
+def _compaction(child: Child, model: ModelDeclaration) -> CompactionDeclaration | None:
+    return INTERNAL_COMPACTION if model.is_internal else child.declaration.compaction
+
+
+def _clean_sessions(child: Child, state: ModelState, loop: ModelLoop, stack: ExitStack) -> None:
+    sessions = child.declaration.sessions
+    assert sessions is not None, "a session store without sessions"
+    cleanup = SessionCleanup(state, loop.resume, sessions.cleanup_ms)
+    stack.callback(cleanup.close)
+    loop.tend(cleanup)
+
+
 def _compact_and_purge(
-    child: Child, state: ModelState, tools: Tools, loop: ModelLoop, stack: ExitStack
+    automatic: CompactionDeclaration | None,
+    state: ModelState,
+    tools: Tools,
+    loop: ModelLoop,
+    stack: ExitStack,
 ) -> None:
-    compaction = Compaction(state, tools, child.declaration.compaction)
+    compaction = Compaction(state, tools, automatic)
     stack.callback(compaction.close)
     loop.upkeep.serve(Verb.COMPACT, compaction.serve)
     loop.tend(compaction)
@@ -130,7 +161,8 @@ def _open(child: Child, model: ModelDeclaration, state: ModelState, files: Files
     options = LogOptions(durability=durability)
     now_ms = time.time_ns() // 1_000_000
     try:
-        event_log = EventLog.open(files, model.data_dir, stamp, options, now_ms)
+        directory = model.data_dir or MEMORY_DIRECTORY
+        event_log = EventLog.open(files, directory, stamp, options, now_ms)
         child.phase(REPLAYING)
         load(event_log, state, now_ms, child.count_progress)
     except DamagedLog as error:

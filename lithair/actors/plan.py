@@ -21,7 +21,7 @@ WORKER_ENTRY: Final = "lithair.actors.worker_process"
 class ProcessPlan(msgspec.Struct, frozen=True):
     """One process: `entry` is the module whose `run(child)` it calls.
 
-    `path` is a model's URL path, `directory` where its log is.
+    `path` is a model's URL path, `directory` where its log is: "" for none.
     """
 
     kind: str
@@ -67,11 +67,11 @@ def plan_of(declaration: Declaration) -> Plan:
             MODEL,
             model.name,
             MODEL_ENTRY,
-            alias=model.class_name,
+            alias="" if model.is_internal else model.class_name,
             path=model.path,
             directory=model.data_dir,
         )
-        for model in declaration.models
+        for model in (*declaration.models, *declaration.internal_models)
     ]
     gateways = [
         ProcessPlan(GATEWAY, f"gateway-{number}", GATEWAY_ENTRY, alias="gateway")

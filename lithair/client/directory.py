@@ -89,13 +89,14 @@ class ModelLink:
             return
         models = cast("tuple[dict[str, object], ...]", answer.get("models") or ())
         for model in models:
-            if self._name in (model.get("name"), model.get("class_name")):
+            if self._name in (model.get("name"), model.get("class_name") or None):
                 self._take_model(str(model.get("name")), model)
                 return
         if "error" in answer:
             self.requests.refuse_all(503, str(answer["error"]))
             return
-        known = ", ".join(f"{m.get('class_name')} ({m.get('name')})" for m in models) or "none"
+        named = [m for m in models if m.get("class_name")]
+        known = ", ".join(f"{m.get('class_name')} ({m.get('name')})" for m in named) or "none"
         sentence = f"The server in {self._run_dir} has no model {self._name!r}; it has {known}"
         self.requests.refuse_all(400, sentence)
 

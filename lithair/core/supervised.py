@@ -66,6 +66,11 @@ class Supervised:
         return self.name if self.kind == GATEWAY else f"{self.kind} {self.name}"
 
     @property
+    def is_internal(self) -> bool:
+        """Whether it is Lithair's own, which no user has named."""
+        return self.name.startswith("_")
+
+    @property
     def is_alive(self) -> bool:
         return self.state in (State.RUNNING, State.ENDING)
 

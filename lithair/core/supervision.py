@@ -266,7 +266,8 @@ class Supervision:
     def _look_for_an_end(self) -> None:
         if self.is_stopping:
             return
-        models, gateways = self.of_kind(MODEL), self.of_kind(GATEWAY)
+        gateways = self.of_kind(GATEWAY)
+        models = [model for model in self.of_kind(MODEL) if not model.is_internal]
         if gateways and all(process.phase == FAILED for process in gateways):
             self._begin_stop(f"every gateway has failed: {gateways[0].detail}", 1)
         elif models and all(_is_locked(process) for process in models):

@@ -10,6 +10,7 @@ from lithair import config
 from lithair.declaration.asked import Asked
 from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
+from lithair.declaration.internal_models import session_store
 from lithair.declaration.model_checks import (
     model_declarations,
     unused_overrides,
@@ -22,7 +23,6 @@ from lithair.declaration.route_checks import (
     tornado_declarations,
 )
 from lithair.errors import Mistakes
-from lithair.sessions import session_mistakes
 from lithair.storage import places
 
 
@@ -31,13 +31,14 @@ def assemble(
 ) -> Declaration:
     """Check everything that was asked for, and settle it; Mistakes hold one sentence each."""
     draft = Draft()
-    models = model_declarations(asked.models, environ, draft)
+    stores, sessions = session_store(asked, draft)
+    models = model_declarations(asked.models, stores, environ, draft)
     workers = worker_declarations(asked.workers, models, draft)
     routes = route_declarations(asked.routes, draft)
     tornado = tornado_declarations(asked.tornado, draft)
     statics = static_declarations(asked.statics, draft)
     draft.mistakes.extend(shadow_mistakes(asked.models, asked.routes, asked.tornado, asked.statics))
-    _check_sessions(asked, draft)
+    _check_gates(asked, draft)
     compaction = _compaction(asked, draft)
     _check_later(asked, draft)
     resolved = _settle(asked, environ, command_line, draft)
@@ -58,14 +59,13 @@ def assemble(
             *config.misspelt(environ),
         ),
         compaction=compaction,
+        internal_models=tuple(store for _, store in stores),
+        sessions=sessions,
+        requires_session=bool(asked.requires_session),
     )
 
 
-def _check_sessions(asked: Asked, draft: Draft) -> None:
-    for call, manager in asked.sessions:
-        draft.mistakes.extend(session_mistakes(call, manager))
-    if len(asked.sessions) > 1:
-        draft.mistake("with_sessions(...)", "it was called twice; keep one")
+def _check_gates(asked: Asked, draft: Draft) -> None:
     if asked.sessions:
         return
     remedy = "there are no sessions; add with_sessions(SessionManager(store))"

@@ -35,9 +35,12 @@ HOOKS = ("before_create", "before_update", "before_delete")
 
 
 def model_declarations(
-    asked: list[AskedModel], environ: Mapping[str, str], draft: Draft
+    asked: list[AskedModel],
+    internal: list[tuple[str, ModelDeclaration]],
+    environ: Mapping[str, str],
+    draft: Draft,
 ) -> list[ModelDeclaration]:
-    """Check each model by itself, then what models have to each other."""
+    """Check each model by itself, then what models have to each other and to `internal` ones."""
     found: list[tuple[str, ModelDeclaration]] = []
     schemas: list[Schema] = []
     for one in asked:
@@ -67,7 +70,7 @@ def model_declarations(
             migration_parts=migrations,
         )
         found.append((one.call, model))
-    draft.mistakes.extend(_shared(found))
+    draft.mistakes.extend(_shared([*found, *internal]))
     draft.mistakes.extend(_unknown_refs(schemas))
     return [model for _, model in found]
 
@@ -179,14 +182,17 @@ def _migrations(call: str, schema: Schema, draft: Draft) -> tuple[MigrationDecla
 
 
 def _names(model: ModelDeclaration) -> set[str]:
-    return {model.name.lower(), model.class_name.lower()}
+    names = {model.name.lower()}
+    return names if model.is_internal else names | {model.class_name.lower()}
 
 
 def _shared(models: list[tuple[str, ModelDeclaration]]) -> Iterator[str]:
     """Say which models have one data directory or one name (paths are checked with the routes)."""
     for index, (call, model) in enumerate(models):
         for other_call, other in models[:index]:
-            if places.resolved(model.data_dir) == places.resolved(other.data_dir):
+            if not model.data_dir or not other.data_dir:  # in RAM
+                pass
+            elif places.resolved(model.data_dir) == places.resolved(other.data_dir):
                 yield (
                     f"{other_call} and {call} have one data directory, {model.data_dir}; give each"
                     " its own."

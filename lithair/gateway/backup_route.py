@@ -20,6 +20,7 @@ from lithair.declaration import Declaration
 from lithair.errors import LithairError
 from lithair.gateway.admin import AdminRequest, answer
 from lithair.gateway.answers import Prepared, Problem
+from lithair.internal import NOT_BACKED_UP
 from lithair.storage.backup_manifest import MANIFEST_NAME, Manifest
 from lithair.storage.files import OsFiles
 
@@ -41,7 +42,11 @@ class BackupRoute:
 
     def __init__(self, declaration: Declaration, run_dir: str) -> None:
         self._run_dir = run_dir
-        self._sources = [Source(model.name, model.data_dir) for model in declaration.models]
+        self._sources = [
+            Source(model.name, model.data_dir)
+            for model in (*declaration.models, *declaration.internal_models)
+            if model.name not in NOT_BACKED_UP
+        ]
         self._timeout_s = declaration.settings.timeout_s
 
     async def make(self, request: AdminRequest) -> Prepared:

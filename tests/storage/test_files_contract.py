@@ -1,18 +1,19 @@
-"""What the log relies on of a disk: the real one and the simulated one keep the same contract."""
+"""What the log relies on of a disk: real, simulated and in RAM, it keeps one contract."""
 
 from pathlib import Path
 
 import pytest
 
 from lithair.storage.files import Files, OsFiles, place_file, write_whole
+from lithair.storage.memory_files import MemoryFiles
 from tests.support.simulated_files import SimulatedFiles
 
 
-@pytest.fixture(params=["os", "simulated"])
+@pytest.fixture(params=["os", "simulated", "memory"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Files, str]:
     if request.param == "os":
         return OsFiles(), str(tmp_path)
-    files = SimulatedFiles()
+    files: Files = SimulatedFiles() if request.param == "simulated" else MemoryFiles()
     files.make_directory("/tmp/disk")
     return files, "/tmp/disk"
 

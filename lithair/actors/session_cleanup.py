@@ -1,0 +1,74 @@
+"""Cleanup of the session store: sessions that have died are deleted, a few at a time.
+
+Owns when it looks and where it is. Law: it only tidies up. That a session is refused follows from
+its own times wherever it is looked up, whether or not its record is still there.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from lithair.core.command import Action, Command
+from lithair.core.model_state import ModelState
+from lithair.internal import dies_ms
+
+LOOKED_AT_PER_TURN: Final = 512  # records; half a microsecond each
+# A session that was used at its last moment is not deleted while that use is being written down.
+GRACE_MS: Final = 10_000
+
+
+class Lifetime(msgspec.Struct):
+    """What of a stored session says how long it lives."""
+
+    seen_ms: int
+    expires_ms: int
+    idle_ms: int | None = None
+
+
+_decode = msgspec.json.Decoder(Lifetime).decode
+
+
+class SessionCleanup:
+    """Goes through the store every `interval_ms`; `delete` takes commands to be decided."""
+
+    def __init__(
+        self, state: ModelState, delete: Callable[[Command], None], interval_ms: int
+    ) -> None:
+        self._state = state
+        self._delete = delete
+        self._interval_ms = interval_ms
+        self._due_ms: int | None = None  # at once, the first time
+        self._next = -1  # the slot to look at; negative when the store was gone through
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC)  # never readable: the clock is all it waits for
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def turn(self, now_ms: int) -> bool:
+        """Look at some sessions, if it is time; tells whether there are more of them."""
+        if self._next < 0:
+            if self._due_ms is not None and now_ms < self._due_ms:
+                return False
+            self._due_ms = now_ms + self._interval_ms
+            self._next = len(self._state.tables.projection.keys) - 1
+        self._look(time.time_ns() // 1_000_000 - GRACE_MS)
+        return self._next >= 0
+
+    def _look(self, wall_ms: int) -> None:
+        projection = self._state.tables.projection
+        # Downwards: when dead slots are closed up the others move down, so none is passed over.
+        end = max(-1, self._next - LOOKED_AT_PER_TURN)
+        for slot in range(min(self._next, len(projection.keys) - 1), end, -1):
+            key, cell = projection.keys[slot], projection.cells[slot]
+            if key is None or cell is None:
+                continue
+            life = _decode(cell)
+            if dies_ms(life.seen_ms, life.expires_ms, life.idle_ms) <= wall_ms:
+                self._delete(Command(Action.ERASE, b"", key))
+        self._next = end

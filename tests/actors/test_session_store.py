@@ -1,0 +1,113 @@
+"""The session store: an internal model's process, in RAM or on a disk, that tidies up by itself."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from lithair import Lithair, MemorySessionStore, PersistentSessionStore, SessionManager
+from lithair.actors.errand_thread import ErrandThread
+from lithair.actors.plan import plan_of
+from lithair.internal import SESSIONS, SessionRecord
+from lithair.sessions import SessionStore
+from lithair.storage.files import Files
+from lithair.storage.memory_files import MemoryFiles
+from lithair.wire.protocol import TRUSTED, Verb
+from tests.actors.serving import Note, Served
+from tests.support.simulated_files import SimulatedFiles
+from tests.support.waiting import wait_until
+
+
+class Store(Served):
+    """A session store in a thread, asked as gateways ask it."""
+
+    access = TRUSTED
+
+    def keys(self) -> set[str]:
+        page = msgspec.json.decode(self.ask(Verb.LIST, (("fields", "id"),)).body)
+        return {item["id"] for item in page["data"]}
+
+
+def application(store: SessionStore, cleanup_s: float = 0.05) -> Lithair:
+    manager = SessionManager(store, cleanup_interval=cleanup_s)
+    app = Lithair().with_sessions(manager)
+    app._asked.later.clear()
+    return app
+
+
+@contextmanager
+def store(app: Lithair, run_dir: Path, files: Files) -> Iterator[Store]:
+    (model,) = app.declaration({}, {}).internal_models
+    served = Store(app, SESSIONS, run_dir, files, partial(ErrandThread, files, model))
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
+def record(key: str, lives_ms: int, idle_ms: int | None = None) -> SessionRecord:
+    now_ms = time.time_ns() // 1_000_000
+    return SessionRecord(
+        id=key,
+        user_id="ada",
+        role="",
+        data={},
+        created_ms=now_ms - 100_000,
+        seen_ms=now_ms - 50_000,
+        expires_ms=now_ms + lives_ms,
+        idle_ms=idle_ms,
+    )
+
+
+def test_an_internal_model_has_a_process_and_neither_path_nor_alias() -> None:
+    app = application(MemorySessionStore()).with_model(Note, "./data/notes", "/api/notes")
+    processes = {process.name: process for process in plan_of(app.declaration({}, {})).processes}
+    assert processes[SESSIONS].alias == processes[SESSIONS].path == ""
+    assert processes[SESSIONS].directory == ""
+    assert processes["notes"].alias == "Note"
+
+
+def test_sessions_that_have_died_are_deleted_and_the_others_stay(tmp_path: Path) -> None:
+    with store(application(MemorySessionStore()), tmp_path, MemoryFiles()) as served:
+        records = [
+            record("expired", -20_000),
+            record("idle", 60_000, idle_ms=30_000),
+            record("alive", 60_000, idle_ms=90_000),
+            record("just expired", -1000),  # a use of it may be on its way
+        ]
+        assert served.write(Verb.BULK, records).status == 201
+        wait_until(lambda: served.keys() == {"alive", "just expired"}, "the dead to be deleted")
+
+
+def test_many_dead_sessions_are_deleted_a_few_at_a_time(tmp_path: Path) -> None:
+    with store(application(MemorySessionStore()), tmp_path, MemoryFiles()) as served:
+        dead = [record(f"dead-{number}", -20_000) for number in range(3000)]
+        alive = [record(f"alive-{number}", 90_000) for number in range(10)]
+        assert served.write(Verb.BULK, [*dead[:1500], *alive, *dead[1500:]]).status == 201
+        wait_until(lambda: len(served.keys()) == 10, "the dead to be deleted", 20)
+        assert served.keys() == {item.id for item in alive}
+
+
+def test_a_store_in_ram_is_compacted_like_any_other(tmp_path: Path) -> None:
+    files = MemoryFiles()
+    with store(application(MemorySessionStore()), tmp_path, files) as served:
+        assert served.write(Verb.CREATE, record("a", 60_000)).status == 201
+        for seen_ms in range(50):
+            assert served.write(Verb.PATCH, {"seen_ms": seen_ms}, key="a").status == 200
+        assert served.ask(Verb.COMPACT, ()).status == 200
+        assert any(name.endswith(".snapshot") for name in files.names("/memory"))
+        assert msgspec.json.decode(served.ask(Verb.GET, "a").body)["seen_ms"] == 49
+        assert served.write(Verb.ERASE, key="a").status == 200
+
+
+def test_what_is_kept_on_a_disk_is_there_after_a_restart(tmp_path: Path) -> None:
+    files = SimulatedFiles()
+    app = application(PersistentSessionStore("/data/sessions"))
+    with store(app, tmp_path, files) as served:
+        assert served.write(Verb.BULK, [record("a", 60_000), record("b", 60_000)]).status == 201
+        assert served.write(Verb.ERASE, key="a").status == 200
+    with store(app, tmp_path, files) as served:
+        assert served.keys() == {"b"}
