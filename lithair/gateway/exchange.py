@@ -37,7 +37,7 @@ from lithair.gateway.contract import Connection, RequestDelegate
 from lithair.gateway.gate import CACHE_CONTROL, NOBODY, VARY, Identity, Lookup, Rule
 from lithair.gateway.limits import check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
-from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
+from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
@@ -216,7 +216,7 @@ class Exchange(RequestDelegate):
 
     def _knock(self, model: ModelSite, route: Route, query: str) -> Awaitable[None] | None:
         site = self._site
-        rule = site.gate.of_model(model.name)
+        rule = model.rule
         if self._method == "OPTIONS":
             self._model = model if rule is Rule.OPEN else None
             self._refuse(options(route.shape, self._headers, site.cross_origin))
@@ -271,7 +271,7 @@ class Exchange(RequestDelegate):
         self._connection.set_close_callback(self.on_connection_close)
         self._request_id = self._model.ask(
             self._question,
-            Asker(self._identity, self._method, self._path),
+            (self._identity, self._method, self._path),
             whole,
             self._replied,
         )

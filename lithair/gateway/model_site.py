@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from lithair.core.problem import problem_body
@@ -18,7 +18,7 @@ from lithair.gateway.answers import (
     Prepared,
     Problem,
 )
-from lithair.gateway.gate import Identity
+from lithair.gateway.gate import Identity, Rule
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.phase import FAILED, STARTING
@@ -30,29 +30,25 @@ from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, TRUSTED
 
 UNKNOWN_SEQ: Final = -1
 
+# In whose name a question is asked, its method and its path: what the key of a write belongs to.
+Asker = tuple[Identity, str, str]
+
 # A command's id is this process's own random half and a number: no other write ever has it.
 _OWN_HALF: Final = secrets.token_bytes(COMMAND_ID_BYTES // 2)
 _next_number = itertools.count(1).__next__
 
 
-class Asker(NamedTuple):
-    """In whose name a question is asked, and how: what the key of a write belongs to."""
-
-    identity: Identity
-    method: str
-    path: str
-
-
 class ModelSite:
     """One model of this site."""
 
-    __slots__ = ("_link", "_timeout_ms", "location_prefix", "name", "path", "phase")
+    __slots__ = ("_link", "_timeout_ms", "location_prefix", "name", "path", "phase", "rule")
 
     def __init__(self, name: str, path: str, link: LoopDriver, timeout_s: float) -> None:
         self.name = name
         self.path = path
         self.location_prefix = quote(path) + "/"
         self.phase = STARTING
+        self.rule = Rule.GATED  # unless the gate says something else
         self._link = link
         self._timeout_ms = max(1, int(timeout_s * 1000))
 
@@ -146,4 +142,5 @@ def _argument(question: Question) -> Asked:
 def _hashes(key: str | None, asker: Asker, body: bytes) -> bytes:
     if key is None:
         return b""
-    return idempotency_hashes(key, asker.method, asker.path, body, asker.identity.principal)
+    identity, method, path = asker
+    return idempotency_hashes(key, method, path, body, identity.principal)

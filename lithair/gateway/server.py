@@ -60,6 +60,8 @@ async def serve(child: Child, patience: Patience) -> None:
     cross_origin = CrossOrigin(settings.cors_origins)
     admin_token = settings.admin_token or read_admin_token(child.run_dir)
     gate = Gate(child.declaration, None, admin_token)
+    for model in links.models.values():
+        model.rule = gate.of_model(model.name)
     tools = RouteTools(gate, links.handle, settings.timeout_s)
     built_in = _built_in(child, links, gate)
     site = Site(
