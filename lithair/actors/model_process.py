@@ -4,6 +4,8 @@ Law: nothing is served before the whole log was replayed and checked. A log that
 or of another declaration ends the process with a sentence; it never serves a part of it.
 """
 
+import logging
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -11,18 +13,21 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Final, cast
 
+from lithair.accounts import USERS
 from lithair.actors.backup_work import BackupWork, Subject
 from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import CompactTask, PurgeTask, Runs, Task, start_errand
 from lithair.actors.errand_thread import ErrandThread
 from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
+from lithair.actors.login_attempts import LoginAttempts
 from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
 from lithair.actors.purges import Purges
 from lithair.actors.references import References
 from lithair.actors.session_cleanup import SessionCleanup
 from lithair.actors.time_travel import Bounds, TimeTravel
+from lithair.config import Settings
 from lithair.core.model_state import ModelState
 from lithair.declaration import CompactionDeclaration, ModelDeclaration
 from lithair.errors import DamagedLog, LithairError, LockedByOther
@@ -40,6 +45,8 @@ from lithair.wire.protocol import EPOCH_BYTES, Verb
 # What Lithair itself keeps has no past that anybody asks for, and changes all the time.
 INTERNAL_COMPACTION: Final = CompactionDeclaration(events=1000, every_s=60.0)
 MEMORY_DIRECTORY: Final = "/memory"  # where a log lies on a disk that is in RAM
+
+log = logging.getLogger(__name__)
 
 TITLES: Final[dict[type[Task], str]] = {CompactTask: "compaction", PurgeTask: "purge"}
 
@@ -84,6 +91,8 @@ def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | Non
         _compact_and_purge(_compaction(child, model), state, tools, loop, stack)
         if model.name == SESSIONS:
             _clean_sessions(child, state, loop, stack)
+        elif model.name == USERS:
+            _count_logins(child, state, loop, stack)
         past = _time_travel(child, model, state, event_log, loop)
         stack.callback(past.close)
         loop.look_back_with(past)
@@ -112,6 +121,18 @@ def _clean_sessions(child: Child, state: ModelState, loop: ModelLoop, stack: Exi
     cleanup = SessionCleanup(state, loop.resume, sessions.cleanup_ms)
     stack.callback(cleanup.close)
     loop.tend(cleanup)
+
+
+def _count_logins(child: Child, state: ModelState, loop: ModelLoop, stack: ExitStack) -> None:
+    attempts = LoginAttempts()
+    stack.callback(attempts.close)
+    loop.upkeep.serve(Verb.ATTEMPT, attempts.ask)
+    loop.upkeep.serve(Verb.SETTLE, attempts.settle)
+    loop.tend(attempts)
+    if not state.tables.projection.slots:
+        is_default = child.run_dir == os.path.abspath(Settings().run_dir)
+        where = "" if is_default else f" --run-dir {child.run_dir}"
+        log.info("there are no users yet; make one: lithair users add NAME --role ROLE%s", where)
 
 
 def _compact_and_purge(

@@ -55,7 +55,7 @@ class Call(Generic[R]):
         self,
         verb: Verb,
         read: Callable[[bytes], R],
-        argument: str | Pairs | tuple[str, Pairs] | Sequence[str] | None = None,
+        argument: str | Pairs | tuple[str, Pairs] | Sequence[str] | tuple[int, int] | None = None,
         write: Write | None = None,
         instead: tuple[int, Callable[[], R]] | None = None,
     ) -> None:

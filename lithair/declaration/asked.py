@@ -70,6 +70,7 @@ class Asked(msgspec.Struct):
     tornado: list[AskedTornado] = []
     statics: list[AskedStatic] = []
     sessions: list[tuple[str, object]] = []  # call, manager
+    users: list[tuple[str, object]] = []  # call, directory
     compactions: list[AskedCompaction] = []
     later: list[AskedLater] = []
     settings: dict[str, object] = {}

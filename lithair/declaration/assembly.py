@@ -10,7 +10,7 @@ from lithair import config
 from lithair.declaration.asked import Asked
 from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
-from lithair.declaration.internal_models import session_store
+from lithair.declaration.internal_models import account_store, session_store
 from lithair.declaration.model_checks import (
     model_declarations,
     unused_overrides,
@@ -32,12 +32,13 @@ def assemble(
     """Check everything that was asked for, and settle it; Mistakes hold one sentence each."""
     draft = Draft()
     stores, sessions = session_store(asked, draft)
+    stores = [*stores, *account_store(asked, draft)]
     models = model_declarations(asked.models, stores, environ, draft)
     workers = worker_declarations(asked.workers, models, draft)
     routes = route_declarations(asked.routes, draft)
     tornado = tornado_declarations(asked.tornado, draft)
     statics = static_declarations(asked.statics, draft)
-    draft.mistakes.extend(shadow_mistakes(asked.models, asked.routes, asked.tornado, asked.statics))
+    draft.mistakes.extend(shadow_mistakes(asked))
     _check_gates(asked, draft)
     compaction = _compaction(asked, draft)
     _check_later(asked, draft)
@@ -66,7 +67,7 @@ def assemble(
 
 
 def _check_gates(asked: Asked, draft: Draft) -> None:
-    if asked.sessions:
+    if asked.sessions or asked.users:
         return
     remedy = "there are no sessions; add with_sessions(SessionManager(store))"
     if asked.requires_session:

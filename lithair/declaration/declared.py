@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lithair.accounts import USERS
 from lithair.config import Settings
 from lithair.declaration import packing
 from lithair.declaration.packing import Part
@@ -151,6 +152,11 @@ class Declaration(msgspec.Struct, frozen=True):
     internal_models: tuple[ModelDeclaration, ...] = ()
     sessions: SessionsDeclaration | None = None  # None: there are none
     requires_session: bool = False  # of every gated model
+
+    @property
+    def has_users(self) -> bool:
+        """Tell whether there are built-in accounts."""
+        return any(model.name == USERS for model in self.internal_models)
 
     def model_of_process(self, name: str) -> ModelDeclaration:
         """Return the model, a user's or an internal one, that the process of this name owns."""

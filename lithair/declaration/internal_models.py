@@ -1,9 +1,10 @@
-"""What an application needs of Lithair's own models: those of its sessions.
+"""What an application needs of Lithair's own models: those of its sessions and its users.
 
 Law: an internal model has a name that begins with "_" and no path; its data directory is checked
 against the users' models like any other.
 """
 
+from lithair.accounts import USERS, Account
 from lithair.declaration.asked import Asked
 from lithair.declaration.declared import ModelDeclaration, SessionsDeclaration
 from lithair.declaration.draft import Draft
@@ -12,18 +13,36 @@ from lithair.handler import ModelHandler
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.model import Model
 from lithair.retention import Retention
-from lithair.sessions import PersistentSessionStore, SessionManager, session_mistakes
+from lithair.sessions import (
+    MemorySessionStore,
+    PersistentSessionStore,
+    SessionManager,
+    session_mistakes,
+)
 
 Called = tuple[str, ModelDeclaration]  # how the call that asks for it was written
 
+IN_RAM = (
+    "there is no with_sessions(...), so sessions end with the server;"
+    " with_sessions(SessionManager(PersistentSessionStore(directory))) keeps them."
+)
+
 
 def session_store(asked: Asked, draft: Draft) -> tuple[list[Called], SessionsDeclaration | None]:
-    """Check what `with_sessions` was given; return the store and how its sessions are made."""
+    """Check what `with_sessions` was given; return the store and how its sessions are made.
+
+    Where there are users and nothing was said of sessions, they are in RAM.
+    """
     if len(asked.sessions) > 1:
         draft.mistake("with_sessions(...)", "it was called twice; keep one")
     stores: list[Called] = []
     declared: SessionsDeclaration | None = None
-    for call, manager in asked.sessions:
+    given = asked.sessions
+    if asked.users and not given:
+        call = asked.users[0][0]
+        given = [(call, SessionManager(MemorySessionStore()))]
+        draft.notices.append(f"{call}: {IN_RAM}")
+    for call, manager in given:
         mistakes = session_mistakes(call, manager)
         draft.mistakes.extend(mistakes)
         if mistakes or not isinstance(manager, SessionManager):
@@ -35,6 +54,18 @@ def session_store(asked: Asked, draft: Draft) -> tuple[list[Called], SessionsDec
         if directory is not None:
             stores.append((call, internal_model(call, SESSIONS, SessionRecord, directory, draft)))
     return stores, declared
+
+
+def account_store(asked: Asked, draft: Draft) -> list[Called]:
+    """Check what `with_users` was given; return the model of accounts."""
+    if len(asked.users) > 1:
+        draft.mistake(asked.users[1][0], "it was called twice; keep one")
+    stores: list[Called] = []
+    for call, data_dir in asked.users[:1]:
+        directory = draft.directory(call, data_dir)
+        if directory is not None:
+            stores.append((call, internal_model(call, USERS, Account, directory, draft)))
+    return stores
 
 
 def internal_model(

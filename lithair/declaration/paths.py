@@ -15,6 +15,7 @@ import msgspec
 
 BUILT_IN_PATHS = ("/health", "/ready", "/info", "/metrics", "/openapi.json", "/docs")
 BUILT_IN_PREFIX = "/_admin"
+ACCOUNT_PATHS = ("/auth/login", "/auth/logout", "/auth/me", "/auth/password")  # with_users
 NAME_CHARACTERS_MAX = 64  # part of socket names, process names and metric labels
 
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
@@ -82,12 +83,25 @@ def model_patterns(call: str, path: str) -> tuple[Pattern, ...]:
     )
 
 
-def built_in_mistakes(patterns: Sequence[Pattern]) -> Iterator[str]:
-    """Say which calls take a path that Lithair answers itself."""
+def built_in_mistakes(
+    patterns: Sequence[Pattern], paths: Sequence[str] = BUILT_IN_PATHS
+) -> Iterator[str]:
+    """Say which calls take one of the paths that Lithair answers itself."""
     for pattern in patterns:
         text = _text(pattern)
-        if text in BUILT_IN_PATHS or (text + "/").startswith(BUILT_IN_PREFIX + "/"):
+        if text in paths or (text + "/").startswith(BUILT_IN_PREFIX + "/"):
             yield f"{pattern.call}: Lithair itself answers {text}; choose another path."
+
+
+def account_mistakes(models: Sequence[Sequence[Pattern]]) -> Iterator[str]:
+    """Say which models have items where the routes of accounts are: models are looked at first."""
+    taken = [Pattern("", segments_of(path)) for path in ACCOUNT_PATHS]
+    for model in models:
+        if any(_overlap(own, path) for own in model[1:] for path in taken):
+            yield (
+                f"{model[0].call}: with_users answers {ACCOUNT_PATHS[0]}, which lies among its"
+                " items; choose another path."
+            )
 
 
 def model_mistakes(models: Sequence[Sequence[Pattern]]) -> Iterator[str]:

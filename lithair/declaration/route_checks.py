@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from typing import cast
 
 from lithair.declaration import packing
-from lithair.declaration.asked import AskedModel, AskedRoute, AskedStatic, AskedTornado
+from lithair.declaration.asked import (
+    Asked,
+    AskedModel,
+    AskedRoute,
+    AskedStatic,
+    AskedTornado,
+)
 from lithair.declaration.declared import (
     RouteDeclaration,
     RouteFunction,
@@ -20,7 +26,10 @@ from lithair.declaration.declared import (
 )
 from lithair.declaration.draft import Draft
 from lithair.declaration.paths import (
+    ACCOUNT_PATHS,
+    BUILT_IN_PATHS,
     Pattern,
+    account_mistakes,
     built_in_mistakes,
     model_mistakes,
     model_path_problem,
@@ -96,13 +105,9 @@ def static_declarations(asked: list[AskedStatic], draft: Draft) -> list[StaticDe
     return sorted(found, key=lambda static: len(static.path), reverse=True)
 
 
-def shadow_mistakes(
-    models: list[AskedModel],
-    routes: list[AskedRoute],
-    tornado: list[AskedTornado],
-    statics: list[AskedStatic],
-) -> Iterator[str]:
+def shadow_mistakes(asked: Asked) -> Iterator[str]:
     """Say which paths shadow another's; paths that are wrong by themselves are left out."""
+    models, routes, tornado, statics = asked.models, asked.routes, asked.tornado, asked.statics
     model_sets = [
         model_patterns(one.call, str(one.path).rstrip("/"))
         for one in models
@@ -120,7 +125,10 @@ def shadow_mistakes(
         for one in statics
         if path_problem(one.path) is None and one.path != "/"
     ]
-    yield from built_in_mistakes([own[0] for own in model_sets] + patterns + places)
+    own_paths = BUILT_IN_PATHS + (ACCOUNT_PATHS if asked.users else ())
+    yield from built_in_mistakes([own[0] for own in model_sets] + patterns + places, own_paths)
+    if asked.users:
+        yield from account_mistakes(model_sets)
     yield from model_mistakes(model_sets)
     yield from route_mistakes(patterns, model_sets)
     for place in places:
