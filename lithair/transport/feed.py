@@ -86,6 +86,10 @@ class FeedClient:
     def __init__(self, where: str) -> None:
         self.socket: Socket = connect_feed(where)
 
+    def fileno(self) -> int:
+        """Give what is readable when something came; edge-triggered: receive all of it then."""
+        return int(self.socket.getsockopt(zmq.FD))
+
     def receive(self) -> list[FeedBatch]:
         """Give what has come, without waiting; raises WireError."""
         batches: list[FeedBatch] = []

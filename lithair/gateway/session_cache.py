@@ -1,0 +1,142 @@
+"""The session cache: what the session store last said of each token, and what its feed says since.
+
+Law: an entry is what the store holds, or what it held less than `SILENT_S` ago. The feed tells of
+every change; after a gap in it, or a new life of the store, nothing that was known counts, and
+while it is silent nothing is answered from here. A key is never used twice, so a session that was
+deleted stays deleted, in whatever order its answers and its events arrive.
+"""
+
+from collections import OrderedDict
+from typing import Any, Final
+
+import msgspec
+
+from lithair.core.event import EventKind
+from lithair.http import Session
+from lithair.internal import SessionRecord, dies_ms
+from lithair.wire.messages import FeedBatch, FeedEvent
+
+ENTRIES_MAX: Final = 100_000  # some 100 MB; a session that fell out is asked for again
+NOBODYS_MAX: Final = 10_000  # hashes; more would only help who sends made-up tokens
+SILENT_S: Final = 1.0  # four beats of the feed
+TOUCH_MS_MAX: Final = 60_000
+TOUCHES_PER_IDLE: Final = 10  # so an idle time-out may strike a tenth too early
+
+_decode = msgspec.json.Decoder(SessionRecord).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Entry:
+    """One live session, and its times in milliseconds."""
+
+    __slots__ = ("expires_ms", "idle_ms", "seen_ms", "seq", "session", "touch_ms")
+
+    def __init__(self, record: SessionRecord, seq: int, token: str | None = None) -> None:
+        self.session = Session(
+            record.id,
+            record.user_id,
+            record.role,
+            _encode(record.data),
+            (record.created_ms, record.expires_ms),
+            token,
+        )
+        self.seq = seq  # of the store, when this was so
+        self.seen_ms = record.seen_ms
+        self.expires_ms = record.expires_ms
+        self.idle_ms = record.idle_ms
+        self.touch_ms: int | None = None  # how long a use may go unsaid
+        if record.idle_ms is not None:
+            self.touch_ms = max(1, min(TOUCH_MS_MAX, record.idle_ms // TOUCHES_PER_IDLE))
+
+    def is_alive(self, now_ms: int) -> bool:
+        return now_ms < dies_ms(self.seen_ms, self.expires_ms, self.idle_ms)
+
+    def wants_touch(self, now_ms: int) -> bool:
+        """Tell whether the store should hear that it was used now."""
+        return self.touch_ms is not None and now_ms - self.seen_ms >= self.touch_ms
+
+
+def entry_of(body: bytes, seq: int) -> Entry:
+    """Make an entry of a record as it is stored."""
+    return Entry(_decode(body), seq)
+
+
+class SessionCache:
+    """Owns the entries of one gateway; clocks are told, nothing here waits."""
+
+    def __init__(self) -> None:
+        # Both oldest first; an ordinary dict is slow in giving up its first item again and again.
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._nobodys: OrderedDict[str, None] = OrderedDict()  # hashes of no session
+        self._epoch = b""
+        self._seq = 0  # the last that the feed told of
+        self._joined = 0  # from this seq on it has told everything
+        self._heard_s = -SILENT_S
+
+    def is_followed(self, now_s: float) -> bool:
+        """Tell whether the feed speaks, so that entries count."""
+        return now_s - self._heard_s < SILENT_S
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> Entry | None:
+        return self._entries.get(key)
+
+    def is_nobodys(self, key: str) -> bool:
+        """Tell whether there is certainly no such session, and never will be."""
+        return key in self._nobodys
+
+    def keep(self, entry: Entry, epoch: bytes) -> bool:
+        """Take in what the store said in its life `epoch`; False when it has ended meanwhile."""
+        key = entry.session.key
+        if key in self._nobodys:
+            return False
+        known = self._entries.get(key)
+        if known is not None and known.seq >= entry.seq:
+            return True
+        if epoch == self._epoch and entry.seq >= self._joined:
+            self._entries[key] = entry
+            _bound(self._entries, ENTRIES_MAX)
+        return True
+
+    def drop(self, key: str) -> None:
+        """There is no such session, now and for ever."""
+        self._entries.pop(key, None)
+        self._nobodys[key] = None
+        _bound(self._nobodys, NOBODYS_MAX)
+
+    def forget(self, key: str) -> None:
+        """What is known of a session may not be so any more."""
+        self._entries.pop(key, None)
+
+    def take(self, batch: FeedBatch, now_s: float) -> None:
+        """Follow what the feed tells."""
+        first = batch.events[0].seq if batch.events else batch.seq + 1
+        if batch.epoch != self._epoch or first != self._seq + 1:
+            self.lose_track()
+            self._epoch, self._joined = batch.epoch, batch.seq
+        for event in batch.events:
+            self._follow(event)
+        self._seq = batch.seq
+        self._heard_s = now_s
+
+    def lose_track(self) -> None:
+        """Nothing that was known counts any more."""
+        self._entries.clear()
+        self._nobodys.clear()
+        self._epoch = b""
+        self._heard_s = -SILENT_S
+
+    def _follow(self, event: FeedEvent) -> None:
+        if event.kind == EventKind.DELETE:
+            self.drop(event.key)
+            return
+        known = self._entries.get(event.key)
+        if known is not None and event.seq > known.seq:
+            self._entries[event.key] = entry_of(event.payload, event.seq)
+
+
+def _bound(held: "OrderedDict[str, Any]", most: int) -> None:  # Any: whatever is held
+    while len(held) > most:
+        held.popitem(last=False)
