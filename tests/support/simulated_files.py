@@ -4,7 +4,8 @@ Stands in for `OsFiles` (both pass tests/storage/test_files_contract.py) and add
 a look at every call, calls that fail, a disk that is full, and the disk as a power loss leaves it.
 
 Law of this disk: a write is in the page cache at once and on the disk after `sync`; a name is there
-at once and durable after `sync_directory`. A failed sync leaves its bytes in the cache, called
+at once and durable after `sync_directory` of its directory; a rename from one directory to another
+is one change, durable after that of either. A failed sync leaves its bytes in the cache, called
 clean, and never writes them: syncing that file again is our mistake, and an AssertionError here.
 """
 
@@ -212,8 +213,17 @@ class SimulatedFiles:
 
     def sync_directory(self, path: str) -> None:
         self._call("sync_directory", path)
-        self.names_synced = dict(self.names_cached)
-        self.name_changes = []
+        inside, unsynced = os.path.normpath(path), list[NameChange]()
+        for change in self.name_changes:
+            touched = {os.path.dirname(name) for name in (change.removed, change.added) if name}
+            if inside not in touched:
+                unsynced.append(change)
+                continue
+            if change.removed:
+                self.names_synced.pop(change.removed, None)
+            if change.added and change.inode:
+                self.names_synced[change.added] = change.inode
+        self.name_changes = unsynced
 
     def try_lock(self, path: str, holder: str) -> "SimulatedLock | None":
         if path in self.locks:
