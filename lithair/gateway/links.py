@@ -1,11 +1,11 @@
 """The ways to the models' processes, and what the supervisor says of them.
 
-Owns one link per model, shared by all requests of this gateway. Law: what the supervisor said last
-holds until it says something else.
+Owns one link per model, Lithair's own included, shared by all requests of this gateway. Law: what
+the supervisor said last holds until it says something else.
 """
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from lithair.client.aio import AsyncHandle
 from lithair.client.connection import TIMEOUT_S_MAX, Connection
@@ -13,10 +13,13 @@ from lithair.client.directory import set_own_server
 from lithair.declaration import Declaration
 from lithair.errors import LithairError
 from lithair.gateway.model_site import ModelSite
+from lithair.gateway.own_model import OwnModel
 from lithair.model import Model
 from lithair.transport.control_asker import LoopControl
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.sockets import model_endpoint
+
+M = TypeVar("M", bound=Model)
 
 LOOK_INTERVAL_S: Final = 0.25  # how late a gateway may learn that a model has failed
 ANSWER_TIME_S: Final = 1.0  # the supervisor answers at once; past this it is gone
@@ -38,10 +41,15 @@ class Links:
             self._by_name[model.name] = ModelSite(model.name, model.path, driver, timeout_s)
         self.models = {model.path: model for model in self._by_name.values()}
         self._class_names = {model.class_name for model in declaration.models}
+        self._own: dict[str, OwnModel[Any]] = {}
+        self._loop = loop
+        self._run_dir = run_dir
+        self._timeout_s = timeout_s
         self._control = LoopControl(run_dir)
         # Of users' routes; opens nothing by itself.
         self._handles = Connection(run_dir, min(timeout_s, TIMEOUT_S_MAX))
-        self._looking = loop.create_task(self._look()) if self.models else None
+        has_models = bool(declaration.models or declaration.internal_models)
+        self._looking = loop.create_task(self._look()) if has_models else None
 
     def phase(self, name: str) -> str:
         """Tell what a model is doing."""
@@ -55,6 +63,14 @@ class Links:
             )
         return AsyncHandle(model, connection=self._handles)
 
+    def own(self, name: str, model: type[M]) -> OwnModel[M]:
+        """Give the way to one of Lithair's own models, the same one each time."""
+        known: OwnModel[M] | None = self._own.get(name)
+        if known is None:
+            known = OwnModel(self._loop, self._run_dir, name, model, self._timeout_s)
+            self._own[name] = known
+        return known
+
     async def close(self) -> None:
         """Close every link; what still waits is answered 503."""
         if self._looking is not None:
@@ -62,6 +78,8 @@ class Links:
             await asyncio.wait([self._looking])
         for driver in self._drivers:
             driver.close()
+        for own in self._own.values():
+            own.close()
         self._handles.close()
 
     async def _look(self) -> None:
@@ -79,7 +97,8 @@ class Links:
             if not isinstance(entry, dict):
                 continue
             said = cast("dict[str, object]", entry)
-            site = self._by_name.get(str(said.get("name")))
+            name = str(said.get("name"))
+            site = self._by_name.get(name) or self._own.get(name)
             phase = said.get("phase")
             if site is not None and isinstance(phase, str):
                 site.enter(phase)

@@ -27,8 +27,20 @@ from lithair.gateway.problem_handler import (
     write_prepared,
     write_problem,
 )
+from lithair.gateway.route_sessions import RequestSessions
+from lithair.gateway.session_cookie import SessionCookie
+from lithair.gateway.sessions import Sessions
 from lithair.gateway.targets import decode_query
-from lithair.http import Headers, Pairs, Path, Request, RequestContext, Response, response_of
+from lithair.http import (
+    Headers,
+    Pairs,
+    Path,
+    Request,
+    RequestContext,
+    Response,
+    Session,
+    response_of,
+)
 
 REQUEST_ID: Final = "X-Request-Id"
 _FRAMING: Final = ("connection", "content-length", "transfer-encoding")  # the transport's own
@@ -43,6 +55,14 @@ class RouteTools(msgspec.Struct, frozen=True):
     gate: Gate
     model: Callable[[Any], Any]  # Any: a handle of whichever model is asked for
     timeout_s: float
+    sessions: Sessions | None = None
+    cookie: SessionCookie | None = None  # there is one where there are sessions
+
+    def sessions_of(self, present: Session | None, *, is_tls: bool) -> RequestSessions | None:
+        """Give what one request, which came with a session or without, does to sessions."""
+        if self.sessions is None or self.cookie is None:
+            return None
+        return RequestSessions(self.sessions, self.cookie, present, is_tls=is_tls)
 
 
 class RouteHandler(ProblemHandler):
@@ -58,6 +78,7 @@ class RouteHandler(ProblemHandler):
         self._rule = rule
         self._tools = tools
         self._identity = NOBODY
+        self._sessions: RequestSessions | None = None
         self._has_own_cache_control = False
 
     async def prepare(self) -> None:
@@ -87,6 +108,7 @@ class RouteHandler(ProblemHandler):
         is_tls = sent.protocol == "https"
         gate = self._tools.gate
         self._identity = await gate.admitted(self._rule, sent.method or "", sent.headers, is_tls)
+        self._sessions = self._tools.sessions_of(self._identity.session, is_tls=is_tls)
 
     def _user_request(self) -> Request:
         sent = self.request
@@ -96,12 +118,13 @@ class RouteHandler(ProblemHandler):
             query=Pairs(decode_query(sent.query)),
             headers=Headers(sent.headers.get_all()),
             body=sent.body,
-            context=RequestContext(self._tools.model, self._identity.session),
+            context=RequestContext(self._tools.model, self._identity.session, self._sessions),
         )
 
     def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
         """Send what there is; an answer for one caller says that it is for nobody else."""
-        if self._rule is Rule.SESSION or self._identity.kind is not Kind.NOBODY:
+        is_ones_own = self._identity.kind is not Kind.NOBODY or "Set-Cookie" in self._headers
+        if self._rule is Rule.SESSION or is_ones_own:
             if not self._has_own_cache_control:
                 self.set_header("Cache-Control", CACHE_CONTROL)
             self.add_header("Vary", VARY)
@@ -121,6 +144,8 @@ class RouteHandler(ProblemHandler):
         for name, value in answer.headers:
             if name.lower() not in _FRAMING:
                 self.add_header(name, value)
+        if self._sessions is not None and self._sessions.cookie is not None:
+            self.add_header("Set-Cookie", self._sessions.cookie)
         self._has_own_cache_control = "Cache-Control" in self._headers
         end(self, None if answer.status in WITHOUT_BODY else answer.body)
 

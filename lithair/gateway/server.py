@@ -22,10 +22,13 @@ from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
 from lithair.gateway.links import Links
 from lithair.gateway.operations import Operations
 from lithair.gateway.route_handler import RouteTools
+from lithair.gateway.session_cookie import SessionCookie
+from lithair.gateway.sessions import Sessions
 from lithair.gateway.site import Site
 from lithair.gateway.static_files import StaticSite, read_site
 from lithair.gateway.tls import server_context
 from lithair.gateway.tornado_transport import TornadoTransport
+from lithair.internal import SESSIONS, SessionRecord
 from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
 from lithair.storage.run_dir import read_admin_token
 
@@ -59,10 +62,13 @@ async def serve(child: Child, patience: Patience) -> None:
     links = Links(loop, child.declaration, child.run_dir)
     cross_origin = CrossOrigin(settings.cors_origins)
     admin_token = settings.admin_token or read_admin_token(child.run_dir)
-    gate = Gate(child.declaration, None, admin_token)
+    sessions = _sessions(loop, child, links)
+    gate = Gate(child.declaration, sessions, admin_token)
     for model in links.models.values():
         model.rule = gate.of_model(model.name)
-    tools = RouteTools(gate, links.handle, settings.timeout_s)
+    declared = child.declaration.sessions
+    cookie = SessionCookie(declared) if declared is not None else None
+    tools = RouteTools(gate, links.handle, settings.timeout_s, sessions, cookie)
     built_in = _built_in(child, links, gate)
     site = Site(
         links.models,
@@ -85,7 +91,16 @@ async def serve(child: Child, patience: Patience) -> None:
         await _drain(loop, transport)
     finally:
         transport.close()
+        if sessions is not None:
+            await sessions.close()
         await links.close()
+
+
+def _sessions(loop: asyncio.AbstractEventLoop, child: Child, links: Links) -> Sessions | None:
+    declared = child.declaration.sessions
+    if declared is None:
+        return None
+    return Sessions(loop, links.own(SESSIONS, SessionRecord), declared)
 
 
 def _built_in(child: Child, links: Links, gate: Gate) -> BuiltIn:
