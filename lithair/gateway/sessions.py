@@ -175,8 +175,8 @@ class Sessions:
         """End a session; this gateway refuses it when this returns, the others within a second."""
         await self._end(session.key)
 
-    async def end_all(self, user_id: str) -> int:
-        """End every session of a user; return how many there were."""
+    async def end_all(self, user_id: str, but: Session | None = None) -> int:
+        """End every session of a user, or every other one; return how many there were."""
         _check_text("user_id", user_id, 1)
         # The store is asked, never the cache: what it does not list any more has ended.
         filters = {"user_id": f"={user_id}"}
@@ -184,9 +184,12 @@ class Sessions:
         ended = 0
         while True:
             page = await self._store.do(self._store.calls.list_fields(asked))
-            if not page.data:
+            keys = [str(item["id"]) for item in page.data]
+            if but is not None:
+                keys = [key for key in keys if key != but.key]
+            if not keys:
                 return ended
-            ends = await asyncio.gather(*(self._end(str(item["id"])) for item in page.data))
+            ends = await asyncio.gather(*map(self._end, keys))
             ended += sum(ends)
 
     async def _end(self, key: str) -> bool:
