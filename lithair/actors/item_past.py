@@ -141,11 +141,10 @@ class HistoryWork:
         return None
 
     def _answer(self) -> Read:
-        if not self._events:
-            raise Refusal(404, f"There is no item {self._key!r}")
         self._events.reverse()
-        befores = [None, *self._events[:-1]]
-        entries = map(self._view.history_entry, self._events, befores)
+        entries = self._view.history(self._events)
+        if not entries:
+            raise Refusal(404, f"There is no item {self._key!r}")
         return Read(200, b"[%b]" % b",".join(entries))
 
     def close(self) -> None:
@@ -163,20 +162,26 @@ class PastItemWork:
         self._log = log
         self._past = ItemPast(state, log, key)
         self._key = key
-        view = state.views[access]
+        self._view = view = state.views[access]
         self._show = view.show if query.fields is None else view.shape(query.fields).apply
+        self._was_reached = view.own is None  # what was never there for who asks is a plain 404
 
     def step(self) -> Read | None:
         for _ in range(STEP_RECORDS):
             event = self._past.step()
-            if event is None and self._past.is_dropped:  # compacted since the point was checked
+            if event is not None:
+                self._was_reached = self._was_reached or self._view.reaches(event.payload)
+            elif (
+                self._past.is_dropped and self._was_reached
+            ):  # compacted since the point was checked
                 raise dropped(self._log.oldest)
             if event is None or self._as_of.includes(event.seq, event.time_ms):
                 return self._answer(event)
         return None
 
     def _answer(self, event: Event | None) -> Read:
-        if event is None or event.kind == EventKind.DELETE:
+        is_gone = event is None or event.kind == EventKind.DELETE
+        if event is None or is_gone or not self._view.reaches(event.payload):
             raise Refusal(404, f"There was no item {self._key!r} then")
         return Read(200, self._show(event.payload), event.seq, self._key)
 

@@ -64,6 +64,22 @@ class ListWork:
         self._scan.close()
 
 
+class RandomWork:
+    """The id of one of the items that a caller has of its own."""
+
+    def __init__(self, state: ModelState, query: Query, draw: float) -> None:
+        self._state = state
+        self._draw = draw
+        self._scan = Scan(state.tables, state.payload, query)
+
+    def step(self) -> Read | None:
+        found = self._scan.advance()
+        return None if found is None else reads.random_of(self._state, found, self._draw)
+
+    def close(self) -> None:
+        self._scan.close()
+
+
 class Job(msgspec.Struct):
     """One piece of work and whom its answer is for; `number` counts those that were taken on."""
 

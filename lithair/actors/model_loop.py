@@ -15,7 +15,7 @@ import uuid_utils
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_figures import FiguresSource
 from lithair.actors.model_jobs import FAILED_HERE, Job, Jobs
-from lithair.actors.model_reads import Limits, ModelReads, unknown
+from lithair.actors.model_reads import Limits, ModelReads, may_ask, unknown
 from lithair.actors.references import References
 from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.actors.upkeep import MAINTENANCE, Keeper, Upkeep
@@ -131,8 +131,11 @@ class ModelLoop:
 
     def _take_write(self, peer: bytes, request: WriteRequest) -> None:
         action = ACTIONS.get(request.verb)
-        if action is None or request.access not in self._state.views:
-            self._refuse(peer, request.request_id, unknown(request))
+        try:
+            if action is None or not may_ask(self._state.views[request.access], request):
+                raise unknown(request)
+        except LithairError as error:
+            self._refuse(peer, request.request_id, error)
             return
         self._counting.writes += 1
         self._pending.append(

@@ -13,18 +13,21 @@ import uuid_utils
 
 from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of, is_as_it_was
 from lithair.actors.model_figures import FiguresSource
-from lithair.actors.model_jobs import Job, Jobs, ListWork
+from lithair.actors.model_jobs import Job, Jobs, ListWork, RandomWork
 from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.core import reads
 from lithair.core.as_of import AsOf
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
+from lithair.core.query import Query
 from lithair.core.reads import Read
+from lithair.core.view import View
 from lithair.storage.event_log import EventLog
 from lithair.wire.codec import encode_events
 from lithair.wire.messages import ReadRequest, Request, WireEvent
 from lithair.wire.protocol import Verb
 
+ITEMS_MAX = 1 << 53  # of a model; more than there can be
 EVENTS_BYTES_MAX = 4 << 20  # of one answer to EVENTS; the caller asks on from the last seq it got
 
 
@@ -55,7 +58,7 @@ class ModelReads:
     def take(self, peer: bytes, request: ReadRequest) -> Read | None:
         """Answer a read; None when a job will, or when it wants no answer. Raises LithairError."""
         act = READS.get(request.verb)
-        if act is None or request.access not in self._state.views:
+        if act is None or not may_ask(self._state.views[request.access], request):
             raise unknown(request)
         if request.verb not in UNCOUNTED:
             self._figures.counting.reads += 1
@@ -102,9 +105,14 @@ class ModelReads:
         work = HistoryWork(self._state, self._log, key, request.access)
         self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
 
-    def _random(self, peer: bytes, request: ReadRequest) -> Read:
-        draw = uuid_utils.uuid4().int / (1 << 128)
-        return reads.random_id(self._state, draw)
+    def _random(self, peer: bytes, request: ReadRequest) -> Read | None:
+        draw = (uuid_utils.uuid4().int >> 75) / (1 << 53)  # below 1, whatever is drawn
+        own = self._state.views[request.access].own
+        if own is None:
+            return reads.random_id(self._state, draw)
+        work = RandomWork(self._state, Query(own=own, take=ITEMS_MAX), draw)
+        self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
+        return None
 
     def _exists(self, peer: bytes, request: ReadRequest) -> Read:
         return reads.exists(self._state, convert(request.argument, list[str]))
@@ -133,6 +141,11 @@ class ModelReads:
         self._jobs.cancel(peer, request_id)
         if self.past is not None:
             self.past.cancel(peer, request_id)
+
+
+def may_ask(view: View, request: Request) -> bool:
+    """Tell whether a caller with a role may ask for such a thing at all; the others always may."""
+    return view.grants is None or request.verb in OF_ROLES
 
 
 def unknown(request: Request) -> Refusal:
@@ -166,6 +179,22 @@ def _text(argument: object) -> str:
 Act = Callable[[ModelReads, bytes, ReadRequest], Read | None]
 
 UNCOUNTED = frozenset((Verb.STATS, Verb.HELLO, Verb.CANCEL))  # they are not about items
+
+# What callers with a role may ask; nothing else looks at what they may see.
+OF_ROLES = frozenset(
+    (
+        Verb.GET,
+        Verb.LIST,
+        Verb.COUNT,
+        Verb.RANDOM,
+        Verb.HISTORY,
+        Verb.CREATE,
+        Verb.REPLACE,
+        Verb.PATCH,
+        Verb.DELETE,
+        Verb.BULK,
+    )
+)
 
 READS: dict[int, Act] = {
     Verb.GET: ModelReads._get,

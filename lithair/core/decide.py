@@ -13,7 +13,6 @@ import msgspec
 from lithair.core.command import Action, Command, Outcome, Plan, Reference
 from lithair.core.event import Event, EventKind, Flags
 from lithair.core.idempotency import CommandMemory, KeyMemory
-from lithair.core.merge import merge_patch
 from lithair.core.overlay import Overlay, Present
 from lithair.core.problem import Refusal, problem_of
 from lithair.core.rules import ItemRules
@@ -107,7 +106,7 @@ class Decision:
         return Outcome(command, events=(self._create_item(command, command.body),))
 
     def _create_item(self, command: Command, body: bytes) -> int:
-        item = self._reader.item(body)
+        item = self._rules.created(command, body)
         if not item.id:
             self._rules.set_id(item, self._new_id())
         if self._overlay.holds(item.id):
@@ -118,14 +117,11 @@ class Decision:
 
     def _replace(self, command: Command) -> Outcome:
         before = self._found(command)
-        body = self._rules.fill_unseen(command, before.payload)
-        return self._update(command, before, self._reader.item(body))
+        return self._update(command, before, self._rules.replacing(command, before.payload))
 
     def _patch(self, command: Command) -> Outcome:
         before = self._found(command)
-        self._reader.fields(command.body)
-        merged = merge_patch(self._rules.schema, before.payload, command.body)
-        return self._update(command, before, self._reader.item(merged))
+        return self._update(command, before, self._rules.patched(command, before.payload))
 
     def _update(self, command: Command, before: Present, item: Model) -> Outcome:
         return Outcome(command, events=(self._update_item(command, before, item),))
@@ -238,7 +234,7 @@ class Decision:
     def _found(self, command: Command) -> Present:
         """Find the item that a command is about: 404 comes before 412."""
         present = self._overlay.find(command.key)
-        if present is None:
+        if present is None or not self._rules.view(command).reaches(present.payload):
             raise Refusal(404, f"There is no item {command.key!r}")
         match = command.if_match
         if isinstance(match, tuple) and present.seq not in match:

@@ -11,7 +11,7 @@ gives the same state as committing them did. One plan is in flight at a time.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from lithair.core.command import PUBLIC, TRUSTED, Answer, Command, Outcome, Plan
+from lithair.core.command import Answer, Command, Outcome, Plan
 from lithair.core.decide import Decision
 from lithair.core.event import ERASED, Event, EventKind, Position, Slot
 from lithair.core.graves import Graves
@@ -23,7 +23,7 @@ from lithair.core.rules import ItemRules
 from lithair.core.schema import schema_of
 from lithair.core.tables import Tables
 from lithair.core.upgrade import Upgrade, upgrade_from, upgraded
-from lithair.core.view import View
+from lithair.core.view import Views
 from lithair.errors import DamagedLog, LithairError
 from lithair.handler import ModelHandler
 from lithair.migration import migrations_of
@@ -87,7 +87,8 @@ class ModelState:
         model: type[Model] = handler.model
         schema = schema_of(model)
         self.schema = schema
-        self.rules = ItemRules(schema, handler)
+        self.views = Views(schema, take_max)
+        self.rules = ItemRules(schema, handler, self.views)
         self.tables = Tables(schema)
         self.tables.set_retention(retention)
         self.graves = Graves()
@@ -100,7 +101,6 @@ class ModelState:
         self.describe: Describe = _nothing_known
         self.seq: int = 0
         self.time_ms: int = 0
-        self.views = {access: View(schema, access, take_max) for access in (TRUSTED, PUBLIC)}
 
     def decide(self, commands: Iterable[Command], now_ms: int, new_id: Callable[[], str]) -> Plan:
         """Decide a batch; time never goes backwards in a log, whatever the clock does."""

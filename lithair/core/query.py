@@ -52,7 +52,10 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A list, count or get as asked for; `fields` None is the whole item, `as_of` None is now."""
+    """A list, count or get as asked for; `fields` None is the whole item, `as_of` None is now.
+
+    `own` narrows it to what is there at all for who asks.
+    """
 
     filters: tuple[Filter, ...] = ()
     sort: tuple[tuple[Path, bool], ...] = ()  # (field, is descending)
@@ -61,6 +64,12 @@ class Query(msgspec.Struct, frozen=True):
     after: str | None = None
     fields: frozenset[str] | None = None
     as_of: AsOf | None = None
+    own: Filter | None = None
+
+    @property
+    def tests(self) -> tuple[Filter, ...]:
+        """Give all that an item has to pass."""
+        return self.filters if self.own is None else (*self.filters, self.own)
 
 
 def refuse(parameter: str, message: str) -> Refusal:
@@ -68,12 +77,22 @@ def refuse(parameter: str, message: str) -> Refusal:
 
 
 class QueryReader:
-    """Reads queries about one model; `unreadable` are the wire names hidden from the caller."""
+    """Reads queries about one model; `unreadable` are the wire names hidden from the caller.
 
-    def __init__(self, schema: Schema, unreadable: frozenset[str], take_max: int) -> None:
+    `own` is what makes an item exist for it.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        unreadable: frozenset[str],
+        take_max: int,
+        own: Filter | None = None,
+    ) -> None:
         self.schema = schema
         self.unreadable = unreadable
         self.take_max = take_max
+        self.own = own
 
     def read(self, pairs: Iterable[Sequence[str]], *, for_count: bool = False) -> Query:
         """Read the pairs of a list's or a count's query; raises `Refusal` 400."""
@@ -96,6 +115,7 @@ class QueryReader:
             after=options.get("after"),
             fields=self._fields(options["fields"]) if "fields" in options else None,
             as_of=_as_of(options["as_of"]) if "as_of" in options else None,
+            own=self.own,
         )
 
     def read_item(self, pairs: Iterable[Sequence[str]]) -> Query:

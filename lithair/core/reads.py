@@ -12,7 +12,9 @@ from lithair.core.event import Slot
 from lithair.core.kept import is_hot
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
+from lithair.core.query import Filter
 from lithair.core.scan import Found
+from lithair.core.shape import Reader
 from lithair.core.view import View
 
 _encode = msgspec.json.Encoder().encode
@@ -32,9 +34,9 @@ def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None 
     """Give one item, or some fields of it; raises `Refusal` 404."""
     projection = state.tables.projection
     slot = projection.slots.get(key)
-    if slot is None:
-        raise Refusal(404, f"There is no item {key!r}")
     view = state.views[access]
+    if slot is None or (view.own is not None and not _reaches(state, slot, view.own)):
+        raise Refusal(404, f"There is no item {key!r}")
     if fields is None:
         body = view.show(state.payload(slot))
     else:
@@ -49,6 +51,15 @@ def _fields_of(state: ModelState, slot: Slot, view: View, fields: frozenset[str]
     if key is not None and not is_hot(cell) and kept.covers(wanted):
         return kept.shape(wanted).apply(cell, key)
     return view.shape(fields).apply(state.payload(slot))
+
+
+def _reaches(state: ModelState, slot: Slot, own: Filter) -> bool:
+    """Tell whether an item is there for who asks, without the disk where the owner is in RAM."""
+    projection, kept = state.tables.projection, state.tables.kept
+    cell, key = projection.cell(slot), projection.keys[slot]
+    if key is not None and not is_hot(cell) and kept.covers([own.path.field.wire]):
+        return own.matches(kept.reader([own.path]).read(cell, key)[0])
+    return own.matches(Reader([own.path]).read(state.payload(slot))[0])
 
 
 def count(found: Found) -> Read:
@@ -70,6 +81,15 @@ def random_id(state: ModelState, draw: float) -> Read:
         if key is not None:
             return Read(200, _encode({"id": key}))
     raise AssertionError("a live item has no slot")
+
+
+def random_of(state: ModelState, found: Found, draw: float) -> Read:
+    """Give the id of one of the items that were found, chosen by `draw`; `Refusal` 404 if none."""
+    if not found.slots:
+        raise Refusal(404, "There are no items")
+    key = state.tables.projection.keys[found.slots[int(draw * len(found.slots))]]
+    assert key is not None, "what a scan finds is live"
+    return Read(200, _encode({"id": key}))
 
 
 def exists(state: ModelState, keys: list[str]) -> Read:

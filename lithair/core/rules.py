@@ -1,7 +1,8 @@
 """The rules that one model's declaration sets for a write.
 
 Law: they are the same for every writer, HTTP, handle or worker. Only what a caller can't see makes
-a difference: a field that it may not read and left out keeps its value.
+a difference (a field that it may not read and left out keeps its value), and what its role may not
+write: see `guard`.
 """
 
 import datetime as dt
@@ -10,11 +11,14 @@ import typing
 import msgspec
 
 from lithair.core.command import Command, Reference
+from lithair.core.guard import Guard
+from lithair.core.merge import merge_patch
 from lithair.core.overlay import Overlay, Present
 from lithair.core.schema import Schema
 from lithair.core.shape import Reader, nullable
 from lithair.core.tables import path_of
 from lithair.core.validation import ItemReader, changed_fields, invalid
+from lithair.core.view import View, Views
 from lithair.errors import FieldError
 from lithair.handler import ModelHandler
 from lithair.model import Model
@@ -26,10 +30,12 @@ _encode = msgspec.json.Encoder().encode
 class ItemRules:
     """What holds for the items of one model: hooks, fixed fields, times, references."""
 
-    def __init__(self, schema: Schema, handler: ModelHandler[typing.Any]) -> None:
+    def __init__(self, schema: Schema, handler: ModelHandler[typing.Any], views: Views) -> None:
         self.schema = schema
         self.handler = handler
         self.reader = ItemReader(schema)
+        self._views = views
+        self._guard = Guard(schema, self.reader)
         own = type(handler)
         self.has_hooks = any(
             getattr(own, name) is not getattr(ModelHandler, name)
@@ -67,11 +73,35 @@ class ItemRules:
         if changed:
             raise invalid(FieldError(f.wire, "is fixed when the item is created") for f in changed)
 
-    def fill_unseen(self, command: Command, payload: bytes) -> bytes:
-        """Give a replacement the present value of fields that its caller can't see and left out."""
+    def view(self, command: Command) -> View:
+        """Give its caller's view; raises `Refusal` 400 when there can't be such a caller."""
+        return self._views[command.access]
+
+    def created(self, command: Command, body: bytes) -> Model:
+        """Read the item that a command creates; raises `Refusal`."""
+        grants = self.view(command).grants
+        return self.reader.item(body) if grants is None else self._guard.created(grants, body)
+
+    def replacing(self, command: Command, payload: bytes) -> Model:
+        """Read what takes the place of an item; raises `Refusal`."""
+        view = self.view(command)
+        if view.grants is not None:
+            return self._guard.replacing(view, view.grants, command.body, payload)
         if not self._unseen or not command.access:
-            return command.body
-        given = self.reader.fields(command.body)
+            return self.reader.item(command.body)
+        return self.reader.item(self._fill_unseen(command.body, payload))
+
+    def patched(self, command: Command, payload: bytes) -> Model:
+        """Read what a patch makes of an item; raises `Refusal`."""
+        view = self.view(command)
+        if view.grants is not None:
+            return self._guard.patched(view, view.grants, command.body, payload)
+        self.reader.fields(command.body)
+        return self.reader.item(merge_patch(self.schema, payload, command.body))
+
+    def _fill_unseen(self, body: bytes, payload: bytes) -> bytes:
+        """Give a replacement the present value of fields that its caller can't see and left out."""
+        given = self.reader.fields(body)
         present = _decode_members(payload)
         kept = {
             wire: present[wire] for wire in self._unseen if wire not in given and wire in present

@@ -46,13 +46,13 @@ class Scan:
         self._tables = tables
         self._payload = payload
         self._query = query
-        self._filters = query.filters
-        self._paths = _distinct([f.path for f in query.filters] + [p for p, _ in query.sort])
+        self._filters = filters = query.tests
+        self._paths = _distinct([f.path for f in filters] + [p for p, _ in query.sort])
         texts = [path.text for path in self._paths]
-        self._tests = [(f.matches, texts.index(f.path.text)) for f in query.filters]
+        self._tests = [(f.matches, texts.index(f.path.text)) for f in filters]
         self._order = [(texts.index(p.text), descending) for p, descending in query.sort]
         self._reader = Reader(self._paths) if self._paths else None
-        self._warm = _WarmTests(tables.kept, self._paths, query.filters)
+        self._warm = _WarmTests(tables.kept, self._paths, filters)
         self._cold: deque[Slot] = deque()  # evicted items that have to be read
         self._run: list[Slot] = []  # the next of them, the first one in the log last
         self._looks = 0
@@ -154,6 +154,10 @@ class Scan:
     def _slot_of_after(self) -> Slot:
         assert self._query.after is not None
         slot = self._tables.projection.slots.get(self._query.after)
+        own = self._query.own
+        if slot is not None and own is not None:  # its place would tell about somebody else's item
+            owner = Reader([own.path]).read(self._payload(slot))[0]
+            slot = slot if own.matches(owner) else None
         if slot is None:
             raise refuse("after", f"there is no item {self._query.after!r}")
         return slot

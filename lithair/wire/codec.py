@@ -33,9 +33,11 @@ from lithair.wire.messages import (
 )
 from lithair.wire.protocol import (
     ACCESS,
+    ACCESS_CHARACTERS_MAX,
     ARRAY_ITEMS_MAX,
     COMMAND_ID_BYTES,
     EPOCH_BYTES,
+    GRANTS_MARK,
     IDEMPOTENCY_BYTES,
     MESSAGE_BYTES_MAX,
     PROTOCOL_VERSION,
@@ -249,10 +251,15 @@ def _request(item: object) -> Request:
         or not 0 <= request_id <= REQUEST_ID_MAX
         or not 0 <= deadline_ms <= REQUEST_ID_MAX
         or type(access) is not str
-        or access not in ACCESS
+        or (access not in ACCESS and not _are_grants(access))
     ):
         raise WireError("request: its id, deadline or access is not what it must be")
     return request
+
+
+def _are_grants(access: str) -> bool:
+    """Tell whether an access can be that of a role; what it says is for who answers to read."""
+    return access.startswith(GRANTS_MARK) and len(access) <= ACCESS_CHARACTERS_MAX
 
 
 def _check_command(fields: tuple[object, ...]) -> None:

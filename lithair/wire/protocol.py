@@ -34,6 +34,8 @@ ENVELOPE_BYTES: Final = 128
 TRUSTED: Final = ""  # a handle: the run directory was its credential
 PUBLIC: Final = "public"  # HTTP: hidden fields are left out
 ACCESS: Final = frozenset((TRUSTED, PUBLIC))
+GRANTS_MARK: Final = "{"  # HTTP with a role: a JSON object says what it may do, see `core.grants`
+ACCESS_CHARACTERS_MAX: Final = 1 << 16  # a few thousand fields' names
 
 
 class Verb(enum.IntEnum):

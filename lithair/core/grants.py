@@ -1,0 +1,46 @@
+"""Grants: what a caller with a role may do in one model, as it travels with each of its requests.
+
+    access := "" | "public" | grants
+    grants := {"user"?: text, "own"?: bool, "shows"?: "own" | "none",
+               "unreadable"?: [wire name*], "unwritable"?: [wire name*]}            JSON
+
+`own`: the request reaches items of `user`'s own only. `shows`: whose items may be shown, all of
+them when it is left out. Law: a member that this version does not know is refused, never passed
+over: it may have forbidden something.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from lithair.core.problem import Refusal
+
+
+class Grants(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What one caller may do with one request; made by the gateway, see `roles`."""
+
+    user: str = ""
+    own: bool = False
+    shows: Literal["all", "own", "none"] = "all"
+    unreadable: tuple[str, ...] = ()
+    unwritable: tuple[str, ...] = ()
+
+    @property
+    def access(self) -> str:
+        """Write them as they travel."""
+        return _encode(self).decode()
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Grants).decode
+
+
+def grants_of(access: str) -> Grants:
+    """Read grants from an access that is neither "" nor "public"; raises `Refusal` 400."""
+    try:
+        grants = _decode(access)
+    except (msgspec.DecodeError, UnicodeError):
+        raise Refusal(400, "This process does not understand the access of this request") from None
+    if not grants.user and (grants.own or grants.shows == "own"):
+        raise Refusal(400, "The access of this request is for somebody's own items, but whose?")
+    return grants
