@@ -112,7 +112,7 @@ class Lithair:
         """Have sessions: in routes, and as a gate before models."""
         call = written("with_sessions", (manager,))
         self._asked.sessions.append((call, manager))
-        return self._later(call, "sessions are")
+        return self
 
     def with_models_require_session(self, required: bool = True) -> "Lithair":
         """Answer 401 on every model's routes without a live session."""

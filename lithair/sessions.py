@@ -5,9 +5,11 @@ checked once when the application starts (`session_mistakes`).
 """
 
 import os
+import re
 
 STORES = "MemorySessionStore() or PersistentSessionStore(directory)"
 SAME_SITE = ("Lax", "Strict", "None")
+COOKIE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")  # browsers read __Host- and __Secure- as orders
 
 
 class SessionStore:
@@ -67,13 +69,19 @@ def session_mistakes(call: str, manager: object) -> list[str]:
         )
     elif not _is_store(store):
         found.append(f"{call}: {store!r} is not a session store; write {STORES}.")
-    for name in ("max_age", "idle_timeout", "cleanup_interval"):
-        value: object = getattr(manager, name)
-        if not (value is None and name == "idle_timeout") and not _is_duration(value):
-            found.append(f"{call}: {name}={value!r} has to be a number of seconds above 0.")
+    for setting in ("max_age", "idle_timeout", "cleanup_interval"):
+        value: object = getattr(manager, setting)
+        if not (value is None and setting == "idle_timeout") and not _is_duration(value):
+            found.append(f"{call}: {setting}={value!r} has to be a number of seconds above 0.")
     if manager.cookie_samesite not in SAME_SITE:
         found.append(
             f"{call}: cookie_samesite={manager.cookie_samesite!r} has to be Lax, Strict or None."
+        )
+    name: object = manager.cookie_name
+    if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name) or name.startswith("__"):
+        found.append(
+            f"{call}: cookie_name={name!r} has to be at most 64 letters, digits and - . _, and not"
+            " to begin with two underscores."
         )
     if manager.cookie_secure not in (True, False, "auto"):
         found.append(

@@ -51,7 +51,7 @@ def session_store(asked: Asked, draft: Draft) -> tuple[list[Called], SessionsDec
         directory: str | None = ""
         if isinstance(manager.store, PersistentSessionStore):
             directory = draft.directory(call, manager.store.directory)
-        if directory is not None:
+        if directory is not None and not stores:
             stores.append((call, internal_model(call, SESSIONS, SessionRecord, directory, draft)))
     return stores, declared
 

@@ -1,7 +1,7 @@
 """The session store: an internal model's process, in RAM or on a disk, that tidies up by itself."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,13 +33,11 @@ class Store(Served):
 
 def application(store: SessionStore, cleanup_s: float = 0.05) -> Lithair:
     manager = SessionManager(store, cleanup_interval=cleanup_s)
-    app = Lithair().with_sessions(manager)
-    app._asked.later.clear()
-    return app
+    return Lithair().with_sessions(manager)
 
 
 @contextmanager
-def store(app: Lithair, run_dir: Path, files: Files) -> Iterator[Store]:
+def store(app: Lithair, run_dir: Path, files: Files) -> Generator[Store]:
     (model,) = app.declaration({}, {}).internal_models
     served = Store(app, SESSIONS, run_dir, files, partial(ErrandThread, files, model))
     try:

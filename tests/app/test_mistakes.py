@@ -11,6 +11,7 @@ from lithair import (
     Mistakes,
     Model,
     ModelHandler,
+    PersistentSessionStore,
     SessionManager,
 )
 from tests.app import sample_app
@@ -238,6 +239,23 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
         "max_age=0 has to be a number of seconds above 0",
     ),
     (
+        "a cookie whose name is an order",
+        Lithair().with_sessions(SessionManager(STORE, cookie_name="__Host-session")),
+        "cookie_name='__Host-session' has to be at most 64 letters, digits and - . _, and not",
+    ),
+    (
+        "sessions in a model's directory",
+        Lithair()
+        .with_sessions(SessionManager(PersistentSessionStore("d")))
+        .with_model(Email, "./d", "/emails"),
+        "have one data directory",
+    ),
+    (
+        "two kinds of sessions",
+        Lithair().with_sessions(MANY).with_sessions(MANY),
+        "with_sessions(...): it was called twice; keep one",
+    ),
+    (
         "compaction after nothing",
         Lithair().with_auto_compaction(0, 300),
         "with_auto_compaction(0, 300): events=0 has to be a whole number above 0",
@@ -280,7 +298,6 @@ def test_a_mistake_has_a_sentence_that_names_it(app: Lithair, sentence: str) -> 
 @pytest.mark.parametrize(
     ("app", "what"),
     [
-        (Lithair().with_sessions(MANY), "sessions are"),
         (Lithair().with_users("d"), "accounts are"),
         (
             Lithair().with_model_full(Email, "d", "/emails", permission_checker=object()),
