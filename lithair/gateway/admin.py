@@ -8,7 +8,7 @@ OPTIONS is, as everywhere, because a browser's preflight can't show who it is.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -107,9 +107,9 @@ class Admin:
             return False
 
 
-def with_head(acts: Mapping[str, object]) -> set[str]:
+def with_head(methods: Collection[str]) -> set[str]:
     """List the methods of a path; HEAD answers wherever GET does."""
-    return {*acts, "HEAD"} if "GET" in acts else {*acts}
+    return {*methods, "HEAD"} if "GET" in methods else {*methods}
 
 
 class AdminHandler(ProblemHandler):

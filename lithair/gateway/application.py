@@ -16,7 +16,9 @@ from tornado.web import Application, RequestHandler
 from lithair.declaration import Declaration
 from lithair.declaration.paths import path_problem
 from lithair.declaration.route_checks import REGEX_CHARACTERS
-from lithair.gateway.admin import Admin, AdminHandler
+from lithair.gateway.admin import Admin, AdminHandler, with_head
+from lithair.gateway.auth_routes import ROUTES as AUTH_ROUTES
+from lithair.gateway.auth_routes import Auth, AuthHandler
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.figures import METRICS_PATH, Figures, MetricsHandler
 from lithair.gateway.gate import rule_of_route
@@ -149,6 +151,7 @@ class BuiltIn(msgspec.Struct, frozen=True):
     figures: Figures
     metrics_token: str | None
     admin: Admin
+    auth: Auth | None = None  # where there are users
 
     def places(self) -> list[Place[Target]]:
         """Place the pages; what is below /_admin has its own door."""
@@ -168,7 +171,7 @@ def make_application(
     statics: list[StaticSite],
 ) -> SiteApplication:
     """Gather what a declaration asks for beside its models."""
-    places = built_in.places()
+    places = built_in.places() + _account_places(built_in.auth, tools)
     for route in declaration.routes:
         methods = {route.method, "HEAD"} if route.method == "GET" else {route.method}
         arguments = {
@@ -186,6 +189,19 @@ def make_application(
         else:
             expressions.append(Expression(PathMatches(tornado.path), target))
     return SiteApplication(places, expressions, statics, built_in.admin, cross_origin)
+
+
+def _account_places(auth: Auth | None, tools: RouteTools) -> list[Place[Target]]:
+    if auth is None:
+        return []
+    return [
+        Place(
+            path,
+            frozenset(with_head((route.method,))),
+            Target(AuthHandler, {"auth": auth, "route": route, "tools": tools}, is_route=True),
+        )
+        for path, route in AUTH_ROUTES.items()
+    ]
 
 
 def _is_literal(path: str) -> bool:

@@ -11,9 +11,12 @@ import socket
 import ssl
 from typing import Final
 
+from lithair.accounts import USERS, Account
+from lithair.gateway.accounts import Accounts
 from lithair.gateway.admin import Admin, AdminModels
 from lithair.gateway.admin_routes import ROUTES
 from lithair.gateway.application import BuiltIn, make_application
+from lithair.gateway.auth_routes import Auth
 from lithair.gateway.backup_route import BACKUP_PATH, BackupRoute
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.figures import Figures
@@ -21,6 +24,7 @@ from lithair.gateway.gate import Gate
 from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
 from lithair.gateway.links import Links
 from lithair.gateway.operations import Operations
+from lithair.gateway.passwords import PasswordThreads
 from lithair.gateway.route_handler import RouteTools
 from lithair.gateway.session_cookie import SessionCookie
 from lithair.gateway.sessions import Sessions
@@ -69,7 +73,9 @@ async def serve(child: Child, patience: Patience) -> None:
     declared = child.declaration.sessions
     cookie = SessionCookie(declared) if declared is not None else None
     tools = RouteTools(gate, links.handle, settings.timeout_s, sessions, cookie)
-    built_in = _built_in(child, links, gate)
+    passwords = PasswordThreads()
+    auth = _auth(child, links, sessions, passwords)
+    built_in = _built_in(child, links, gate, auth)
     site = Site(
         links.models,
         make_application(child.declaration, built_in, cross_origin, tools, statics),
@@ -91,6 +97,7 @@ async def serve(child: Child, patience: Patience) -> None:
         await _drain(loop, transport)
     finally:
         transport.close()
+        passwords.close()
         if sessions is not None:
             await sessions.close()
         await links.close()
@@ -103,7 +110,15 @@ def _sessions(loop: asyncio.AbstractEventLoop, child: Child, links: Links) -> Se
     return Sessions(loop, links.own(SESSIONS, SessionRecord), declared)
 
 
-def _built_in(child: Child, links: Links, gate: Gate) -> BuiltIn:
+def _auth(
+    child: Child, links: Links, sessions: Sessions | None, passwords: PasswordThreads
+) -> Auth | None:
+    if sessions is None or not child.declaration.has_users:
+        return None
+    return Auth(Accounts(links.own(USERS, Account), passwords), sessions)
+
+
+def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> BuiltIn:
     models, settings = child.declaration.models, child.declaration.settings
     sites = links.models.values()
     admin_models = AdminModels(sites, {model.name: model.class_name for model in models})
@@ -113,6 +128,7 @@ def _built_in(child: Child, links: Links, gate: Gate) -> BuiltIn:
         Figures(sites, child.run_dir),
         settings.metrics_token,
         Admin({**ROUTES, BACKUP_PATH: {"POST": backups.make}}, admin_models, gate),
+        auth,
     )
 
 
