@@ -77,10 +77,9 @@ def session_mistakes(call: str, manager: object) -> list[str]:
         found.append(
             f"{call}: cookie_samesite={manager.cookie_samesite!r} has to be Lax, Strict or None."
         )
-    name: object = manager.cookie_name
-    if not isinstance(name, str) or not COOKIE_NAME.fullmatch(name) or name.startswith("__"):
+    if not _is_cookie_name(manager.cookie_name):
         found.append(
-            f"{call}: cookie_name={name!r} has to be at most 64 letters, digits and - . _, and not"
+            f"{call}: cookie_name={manager.cookie_name!r} has to be at most 64 letters, digits and - . _, and not"
             " to begin with two underscores."
         )
     if manager.cookie_secure not in (True, False, "auto"):
@@ -92,6 +91,12 @@ def session_mistakes(call: str, manager: object) -> list[str]:
 
 def _is_store(value: object) -> bool:
     return isinstance(value, SessionStore) and type(value) is not SessionStore
+
+
+def _is_cookie_name(value: object) -> bool:
+    if not isinstance(value, str) or value.startswith("__"):
+        return False
+    return COOKIE_NAME.fullmatch(value) is not None
 
 
 def _is_duration(value: object) -> bool:
