@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from bench import mails
 from bench.mails import MEMORY, PATIENCE_S, Mail, ThreadedMail
 from bench.report import machine, median, table
-from bench.served import rss_bytes, scratch
+from bench.served import cpu_s, rss_bytes, scratch
 from bench.wrk import Measured, run_wrk
 from lithair import connect
 
@@ -56,6 +56,7 @@ class Opened(NamedTuple):
     """Starts of a server on one log, and what its model process holds then."""
 
     ready_s: list[float]
+    cpu_s: float  # of the model process by then
     rss_bytes: int
     log_bytes: int
 
@@ -227,14 +228,16 @@ def section_of_scans(server: "Server", items: int) -> str:
 def open_often(directory: Path, model: type[Mail], items: int) -> Opened:
     """Start a server on a log, again and again."""
     ready_s: list[float] = []
+    used_s: list[float] = []
     sizes: list[int] = []
     for _ in range(OPENINGS):
         started = time.monotonic()
         with mails.application(directory, model).running() as server:
             ready_s.append(time.monotonic() - started)
+            used_s.append(cpu_s(server, mails.TITLE))
             sizes.append(rss_bytes(server, mails.TITLE))
             assert server.handle(model).count() == items
-    return Opened(ready_s, median(sizes), mails.log_bytes(directory))
+    return Opened(ready_s, median(used_s), median(sizes), mails.log_bytes(directory))
 
 
 def measure_sizes(directory: Path, model: type[Mail], items: int) -> tuple[Sizes, str]:
@@ -276,6 +279,7 @@ def column(sizes: Sizes, empty: Opened) -> tuple[str, ...]:
         f"{median(sizes.replayed.ready_s):.2f} s",
         f"**{median(sizes.loaded.ready_s):.2f} s**",
         " ".join(f"{one:.2f}" for one in sizes.loaded.ready_s) + " s",
+        f"{sizes.loaded.cpu_s:.2f} s",
     )
 
 
@@ -291,6 +295,7 @@ WHAT = (
     "start to ready, from the log",
     "start to ready, from the snapshot",
     "rounds",
+    "processor time of the model process by then",
 )
 
 

@@ -74,8 +74,15 @@ def filled_server(directory: Path, items: int) -> Generator["Server"]:
 
 def rss_bytes(server: "Server", title: str) -> int:
     """Give the resident memory of one of a server's processes, such as "model notes"."""
-    return sum(
-        process.memory_info().rss
-        for process in psutil.Process(server.pid).children(recursive=True)
-        if title in " ".join(process.cmdline())
-    )
+    return sum(process.memory_info().rss for process in _called(server, title))
+
+
+def cpu_s(server: "Server", title: str) -> float:
+    """Give the seconds of processor time that it has used, which others' work hardly changes."""
+    times = [process.cpu_times() for process in _called(server, title)]
+    return sum(one.user + one.system for one in times)
+
+
+def _called(server: "Server", title: str) -> list[psutil.Process]:
+    family = psutil.Process(server.pid).children(recursive=True)
+    return [process for process in family if title in " ".join(process.cmdline())]
