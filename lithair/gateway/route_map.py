@@ -1,0 +1,72 @@
+"""The route map: every route of an application, with what the gate asks of its callers.
+
+Owns the list of what there is; it is made of the very tables that requests are looked up in. Law: a
+route without a rule is a KeyError here, so none comes to be served unnoticed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from lithair.declaration import Declaration
+from lithair.declaration.paths import BUILT_IN_PREFIX
+from lithair.gateway.admin_routes import ROUTES
+from lithair.gateway.backup_route import BACKUP_PATH
+from lithair.gateway.gate import Rule, rule_of_model, rule_of_route
+from lithair.gateway.routes import SERVER_ROUTES, SHAPES
+
+# Of the server's own pages; /metrics may ask for a token of its own.
+SERVER_RULES: Final[dict[str, Rule]] = {
+    "/health": Rule.OPEN,
+    "/ready": Rule.OPEN,
+    "/info": Rule.OPEN,
+    "/metrics": Rule.OPEN,
+}
+
+
+class MappedRoute(NamedTuple):
+    """One method on one path; OPTIONS is everywhere, and open."""
+
+    path: str
+    method: str  # "*": whatever the handler has
+    rule: Rule
+    model: str = ""  # the name of the model that the path belongs to
+
+
+def route_map(declaration: Declaration) -> list[MappedRoute]:
+    """List every route, in the order in which paths are looked at."""
+    return [
+        *_model_routes(declaration),
+        *_rows(((path, SERVER_RULES[path], methods) for path, methods in SERVER_ROUTES.items())),
+        *_rows((path, Rule.ADMIN, _with_head(acts)) for path, acts in ROUTES.items()),
+        MappedRoute(BACKUP_PATH, "POST", Rule.ADMIN),
+        MappedRoute(BUILT_IN_PREFIX + "/…", "*", Rule.ADMIN),
+        *_rows(
+            (route.path, rule_of_route(declaration, route), _with_head([route.method]))
+            for route in declaration.routes
+        ),
+        *(MappedRoute(tornado.path, "*", Rule.OPEN) for tornado in declaration.tornado),
+        *(
+            MappedRoute(static.path + "…", method, Rule.OPEN)
+            for static in declaration.statics
+            for method in ("GET", "HEAD")
+        ),
+    ]
+
+
+def _model_routes(declaration: Declaration) -> Iterator[MappedRoute]:
+    for model in declaration.models:
+        rule = rule_of_model(declaration, model)
+        for shape, actions in SHAPES.items():
+            for method in actions:
+                yield MappedRoute(model.path + shape.value, method, rule, model.name)
+
+
+def _rows(routes: Iterable[tuple[str, Rule, Iterable[str]]]) -> Iterator[MappedRoute]:
+    for path, rule, methods in routes:
+        for method in methods:
+            yield MappedRoute(path, method, rule)
+
+
+def _with_head(methods: Iterable[str]) -> list[str]:
+    listed = list(methods)
+    return [*listed, "HEAD"] if "GET" in listed else listed
