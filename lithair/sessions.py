@@ -79,8 +79,8 @@ def session_mistakes(call: str, manager: object) -> list[str]:
         )
     if not _is_cookie_name(manager.cookie_name):
         found.append(
-            f"{call}: cookie_name={manager.cookie_name!r} has to be at most 64 letters, digits and - . _, and not"
-            " to begin with two underscores."
+            f"{call}: cookie_name={manager.cookie_name!r} has to be at most 64 letters,"
+            " digits and - . _, and not to begin with two underscores."
         )
     if manager.cookie_secure not in (True, False, "auto"):
         found.append(

@@ -68,6 +68,7 @@ class SessionCache:
         # Both oldest first; an ordinary dict is slow in giving up its first item again and again.
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._nobodys: OrderedDict[str, None] = OrderedDict()  # hashes of no session
+        self._expected: set[str] = set()
         self._epoch = b""
         self._seq = 0  # the last that the feed told of
         self._joined = 0  # from this seq on it has told everything
@@ -87,6 +88,14 @@ class SessionCache:
         """Tell whether there is certainly no such session, and never will be."""
         return key in self._nobodys
 
+    def expect(self, key: str) -> None:
+        """The store is being asked about a session: what the feed says of it must not be missed."""
+        self._expected.add(key)
+
+    def unexpect(self, key: str) -> None:
+        """The store has answered, or has not."""
+        self._expected.discard(key)
+
     def keep(self, entry: Entry, epoch: bytes) -> bool:
         """Take in what the store said in its life `epoch`; False when it has ended meanwhile."""
         key = entry.session.key
@@ -105,10 +114,6 @@ class SessionCache:
         self._entries.pop(key, None)
         self._nobodys[key] = None
         _bound(self._nobodys, NOBODYS_MAX)
-
-    def forget(self, key: str) -> None:
-        """What is known of a session may not be so any more."""
-        self._entries.pop(key, None)
 
     def take(self, batch: FeedBatch, now_s: float) -> None:
         """Follow what the feed tells."""
@@ -133,8 +138,13 @@ class SessionCache:
             self.drop(event.key)
             return
         known = self._entries.get(event.key)
-        if known is not None and event.seq > known.seq:
+        if known is None:
+            is_wanted = event.key in self._expected
+        else:
+            is_wanted = event.seq > known.seq
+        if is_wanted:
             self._entries[event.key] = entry_of(event.payload, event.seq)
+            _bound(self._entries, ENTRIES_MAX)
 
 
 def _bound(held: "OrderedDict[str, Any]", most: int) -> None:  # Any: whatever is held

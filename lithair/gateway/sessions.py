@@ -113,14 +113,18 @@ class Sessions:
             asking.exception()  # seen, also when nobody waits for it any more
 
     async def _ask(self, token_hash: str) -> Entry | None:
-        reply = await self._store.ask(self._store.calls.get(token_hash, None))
-        if reply.status == 404:
-            self._cache.drop(token_hash)
-            return None
-        if reply.status != 200:
-            raise error_of(reply.status, reply.body)
-        entry = entry_of(reply.body, reply.seq)
-        return entry if self._cache.keep(entry, self._store.epoch) else None
+        self._cache.expect(token_hash)
+        try:
+            reply = await self._store.ask(self._store.calls.get(token_hash, None))
+            if reply.status == 404:
+                self._cache.drop(token_hash)
+                return None
+            if reply.status != 200:
+                raise error_of(reply.status, reply.body)
+            entry = entry_of(reply.body, reply.seq)
+            return entry if self._cache.keep(entry, self._store.epoch) else None
+        finally:
+            self._cache.unexpect(token_hash)
 
     def _used(self, entry: Entry, now_ms: int) -> Session | None:
         if not entry.is_alive(now_ms):

@@ -241,7 +241,7 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
     (
         "a cookie whose name is an order",
         Lithair().with_sessions(SessionManager(STORE, cookie_name="__Host-session")),
-        "cookie_name='__Host-session' has to be at most 64 letters, digits and - . _, and not",
+        "cookie_name='__Host-session' has to be at most 64 letters, digits",
     ),
     (
         "sessions in a model's directory",
