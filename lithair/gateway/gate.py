@@ -19,7 +19,6 @@ Lookup, and `look_up` the answer.
 
 import enum
 import hmac
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
@@ -34,7 +33,7 @@ from lithair.gateway.credentials import (
     credential_of,
     is_cross_site,
 )
-from lithair.gateway.sessions import Unknown, hash_of
+from lithair.gateway.sessions import Unknown, hash_of, wall_ms
 from lithair.gateway.tokens import INVALID, NEEDS_TOKEN, WRONG_TOKEN, challenge
 from lithair.http import Session
 
@@ -117,15 +116,10 @@ class SessionSource(Protocol):
         ...
 
 
-def wall_ms() -> int:
-    """Give the time since 1970: sessions end by the clock on the wall."""
-    return time.time_ns() // 1_000_000
-
-
 def rule_of_model(declaration: Declaration, model: ModelDeclaration) -> Rule:
-    """Tell what every route of a model asks."""
+    """Tell what every route of a model asks; what roles may do there is asked behind the gate."""
     if not model.is_gated:
-        return Rule.IDENTIFIED
+        return Rule.GATED
     return Rule.GATED if declaration.requires_session else Rule.OPEN
 
 

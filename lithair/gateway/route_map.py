@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from lithair.declaration import Declaration
 from lithair.declaration.paths import BUILT_IN_PREFIX
 from lithair.gateway.admin_routes import ROUTES
+from lithair.gateway.auth_routes import ROUTES as AUTH_ROUTES
 from lithair.gateway.backup_route import BACKUP_PATH
 from lithair.gateway.gate import Rule, rule_of_model, rule_of_route
 from lithair.gateway.routes import SERVER_ROUTES, SHAPES
@@ -40,6 +41,11 @@ def route_map(declaration: Declaration) -> list[MappedRoute]:
         *_rows((path, Rule.ADMIN, _with_head(acts)) for path, acts in ROUTES.items()),
         MappedRoute(BACKUP_PATH, "POST", Rule.ADMIN),
         MappedRoute(BUILT_IN_PREFIX + "/…", "*", Rule.ADMIN),
+        *_rows(
+            (path, route.rule, _with_head([route.method]))
+            for path, route in AUTH_ROUTES.items()
+            if declaration.has_users
+        ),
         *_rows(
             (route.path, rule_of_route(declaration, route), _with_head([route.method]))
             for route in declaration.routes

@@ -253,7 +253,7 @@ def test_any_origin_in_with_cors_names_none() -> None:
 
 @pytest.mark.parametrize(
     ("requires_session", "gated", "other"),
-    [(True, Rule.GATED, Rule.IDENTIFIED), (False, Rule.OPEN, Rule.IDENTIFIED)],
+    [(True, Rule.GATED, Rule.GATED), (False, Rule.OPEN, Rule.GATED)],
 )
 def test_models_are_gated_together_but_for_those_with_rules_of_their_own(
     requires_session: bool, gated: Rule, other: Rule
