@@ -120,8 +120,9 @@ class Lithair:
         return self
 
     def with_users(self, data_dir: Directory) -> "Lithair":
-        """Have built-in accounts: /auth/login and its like."""
-        return self._later(written("with_users", (data_dir,)), "accounts are")
+        """Have built-in accounts: /auth/login and its like; `lithair users add` makes them."""
+        self._asked.users.append((written("with_users", (data_dir,)), data_dir))
+        return self
 
     def with_sse(self, enabled: bool = True) -> "Lithair":
         """Serve streams of changes, or not."""

@@ -87,7 +87,8 @@ class Auth:
         session, body = _own(request), request.json(PasswordAsked)
         problem = password_problem(body.new_password)
         if problem is not None:
-            raise ValidationFailed(problem, errors=[FieldError("new_password", problem)])
+            error = FieldError("new_password", problem)
+            raise ValidationFailed("The new password is not one that can be kept", errors=[error])
         asked = Asked(session.user_id, body.password, address)
         await self._accounts.change_password(asked, body.new_password)
         await self._sessions.end_all(session.user_id, but=session)

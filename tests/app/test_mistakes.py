@@ -298,7 +298,6 @@ def test_a_mistake_has_a_sentence_that_names_it(app: Lithair, sentence: str) -> 
 @pytest.mark.parametrize(
     ("app", "what"),
     [
-        (Lithair().with_users("d"), "accounts are"),
         (
             Lithair().with_model_full(Email, "d", "/emails", permission_checker=object()),
             "role-based permissions are",
