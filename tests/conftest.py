@@ -3,8 +3,13 @@
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.leaks import no_process_left
+
+# A machine that is busy otherwise is no mistake of the code.
+settings.register_profile("lithair", deadline=None)
+settings.load_profile("lithair")
 
 
 @pytest.fixture

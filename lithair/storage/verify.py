@@ -128,11 +128,10 @@ class _Check:
             return found
         snapshot = self._open_snapshot(snapshots)
         cut = found.snapshot_seq
-        archive = archive_path(directory)
-        past = [self._read_header(archive, name) for name in self._archived_names(archive)]
         live = [
             self._read_header(directory, name) for name in names if (first_seq_of(name) or 0) > cut
         ]
+        past = [self._read_header(*place) for place in self._past(names)]
         found.archived, found.segments, found.events = len(past), len(live), cut
         self._note_superseded(snapshots[:-1], len(names) - len(live))
         found.size_bytes = sum(each[0].size for each in (*past, *live) if each)
@@ -180,15 +179,19 @@ class _Check:
             self._progress(self._done, self._found.size_bytes)
         snapshot.close()
 
-    def _archived_names(self, archive: str) -> list[str]:
+    def _past(self, names: list[str]) -> list[tuple[str, str]]:
+        """Give folder and name of the segments that are archived, or are going to be."""
+        folder, cut = archive_path(self._found.directory), self._found.snapshot_seq
         try:
-            names = segment_names(self._files, archive)
+            archived = segment_names(self._files, folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except DamagedLog as damage:
             self._add(damage)
             return []
-        return [name for name in names if (first_seq_of(name) or 0) <= self._found.snapshot_seq]
+        places = dict.fromkeys(names, self._found.directory) | dict.fromkeys(archived, folder)
+        past = sorted(name for name in places if (first_seq_of(name) or 0) <= cut)
+        return [(places[name], name) for name in past]
 
     def _note_superseded(self, snapshots: list[str], segments: int) -> None:
         found = self._found
