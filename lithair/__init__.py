@@ -46,6 +46,7 @@ from lithair.http import Request, Response, Session
 from lithair.migration import migrate
 from lithair.model import Model
 from lithair.retention import retention
+from lithair.roles import PermissionChecker, RolePolicy
 from lithair.sessions import MemorySessionStore, PersistentSessionStore, SessionManager
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ __all__ = [
     "Owner",
     "Page",
     "Permission",
+    "PermissionChecker",
     "PersistentSessionStore",
     "Pinned",
     "PreconditionFailed",
@@ -86,6 +88,7 @@ __all__ = [
     "Rejected",
     "Request",
     "Response",
+    "RolePolicy",
     "Session",
     "SessionManager",
     "Slug",

@@ -28,6 +28,7 @@ from lithair.declaration.declared import Declaration, RouteFunction, WorkerFunct
 from lithair.errors import EXIT_MISUSE, LithairError, Mistakes
 from lithair.handler import ModelHandler
 from lithair.model import Model
+from lithair.roles import PermissionChecker
 from lithair.sessions import SessionManager
 
 if TYPE_CHECKING:
@@ -67,11 +68,15 @@ class Lithair:
         return self, Handle(model, run_dir=self._run_dir)
 
     def with_model_full(
-        self, model: type[M], data_dir: Directory, path: str, permission_checker: object
+        self, model: type[M], data_dir: Directory, path: str, permission_checker: PermissionChecker
     ) -> "Lithair":
-        """Serve a model under role-based permissions."""
+        """Serve a model to sessions, as far as their roles have the permissions for it.
+
+        `permission_checker.has_permission(role, permission)` tells; `RolePolicy` is a ready one.
+        """
         call = written("with_model_full", (model, data_dir, path))
-        self._asked.models.append(AskedModel(call, path, model, data_dir))
+        asked = AskedModel(call, path, model, data_dir, has_roles=True, checker=permission_checker)
+        self._asked.models.append(asked)
         return self._later(call, "role-based permissions are")
 
     def with_handler(self, handler: ModelHandler[Any], path: str) -> "Lithair":

@@ -17,6 +17,8 @@ class AskedModel(msgspec.Struct, frozen=True):
     model: object = None
     data_dir: object = None
     handler: object = None  # with_handler: the handler itself; else it is made of the two above
+    has_roles: bool = False  # with_model_full
+    checker: object = None
 
 
 class AskedWorker(msgspec.Struct, frozen=True):

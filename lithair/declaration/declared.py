@@ -11,12 +11,14 @@ import msgspec
 
 from lithair.accounts import USERS
 from lithair.config import Settings
+from lithair.core.roles import ModelRules
 from lithair.declaration import packing
 from lithair.declaration.packing import Part
 from lithair.handler import ModelHandler
 from lithair.http import Request
 from lithair.migration import Migration, MigrationFunction
 from lithair.retention import Retention
+from lithair.roles import PermissionChecker
 
 if TYPE_CHECKING:
     from lithair.client import Client
@@ -38,6 +40,18 @@ class MigrationDeclaration(msgspec.Struct, frozen=True):
         return Migration(self.func_part.load(), self.from_version, self.from_fingerprint)
 
 
+class RolesDeclaration(msgspec.Struct, frozen=True):
+    """What a model asks of roles, and who tells which permissions they have."""
+
+    rules: ModelRules
+    checker_part: Part[PermissionChecker]
+
+    @property
+    def checker(self) -> PermissionChecker:
+        """Return the user's permission checker."""
+        return self.checker_part.load()
+
+
 class ModelDeclaration(msgspec.Struct, frozen=True):
     """One model. `name` is the path's last segment, the name used everywhere.
 
@@ -53,6 +67,7 @@ class ModelDeclaration(msgspec.Struct, frozen=True):
     is_gated: bool = True  # False under with_model_full, which has rules of its own
     migration_parts: tuple[MigrationDeclaration, ...] = ()
     is_internal: bool = False
+    roles: RolesDeclaration | None = None  # not None: under with_model_full
 
     @property
     def migrations(self) -> tuple[Migration, ...]:

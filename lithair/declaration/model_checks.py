@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from lithair.core.roles import rules_of
 from lithair.core.schema import Schema, schema_of
 from lithair.declaration import packing
 from lithair.declaration.asked import AskedModel, AskedWorker
 from lithair.declaration.declared import (
     MigrationDeclaration,
     ModelDeclaration,
+    RolesDeclaration,
     WorkerDeclaration,
     WorkerFunction,
 )
@@ -27,6 +29,7 @@ from lithair.handler import ModelHandler
 from lithair.migration import gaps, migrations_of
 from lithair.model import IdentifiedModel, Model
 from lithair.retention import OVERRIDES, Retention, resolve_retention
+from lithair.roles import PermissionChecker, checker_mistakes
 from lithair.storage import places
 
 WORKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -52,11 +55,13 @@ def model_declarations(
         if handler is None or schema is None:
             continue
         schemas.append(schema)
-        draft.notices.extend(_idle_markers(schema))
+        if not one.has_roles:
+            draft.notices.extend(_idle_markers(schema))
         data_dir = draft.directory(one.call, handler.data_dir)
         part = draft.part(one.call, handler)
         retention = _retention(schema, environ, draft)
         migrations = _migrations(one.call, schema, draft)
+        roles = _roles(one, schema, draft)
         if problem is not None or data_dir is None:
             continue
         path = str(one.path).rstrip("/")
@@ -67,7 +72,9 @@ def model_declarations(
             data_dir=data_dir,
             retention=retention,
             handler_part=part or Part(b""),  # without one there is a mistake in the draft
+            is_gated=not one.has_roles,
             migration_parts=migrations,
+            roles=roles,
         )
         found.append((one.call, model))
     draft.mistakes.extend(_shared([*found, *internal]))
@@ -181,6 +188,16 @@ def _migrations(call: str, schema: Schema, draft: Draft) -> tuple[MigrationDecla
     return tuple(declared)
 
 
+def _roles(one: AskedModel, schema: Schema, draft: Draft) -> RolesDeclaration | None:
+    """Check who tells what roles may do in a model; None where nobody does."""
+    if not one.has_roles:
+        return None
+    mistakes = checker_mistakes(one.call, one.checker)
+    draft.mistakes.extend(mistakes)
+    part = None if mistakes else draft.part(one.call, cast("PermissionChecker", one.checker))
+    return None if part is None else RolesDeclaration(rules_of(schema), part)
+
+
 def _names(model: ModelDeclaration) -> set[str]:
     names = {model.name.lower()}
     return names if model.is_internal else names | {model.class_name.lower()}
@@ -217,12 +234,12 @@ def _is_inside(one: str, other: str) -> bool:
 
 
 def _idle_markers(schema: Schema) -> Iterator[str]:
-    """Say which markers wait for roles, so that nobody relies on them."""
+    """Say which markers do nothing without roles, so that nobody relies on them."""
     fields = [field.name for field in schema.fields if field.owner or field.permission is not None]
     if fields:
         yield (
-            f"{schema.name}: Owner and Permission (on {', '.join(fields)}) do nothing yet; everyone"
-            " reads and writes these fields."
+            f"{schema.name}: Owner and Permission (on {', '.join(fields)}) mean something under"
+            " with_model_full(...) only; everyone reads and writes these fields."
         )
 
 

@@ -37,7 +37,7 @@ from lithair.gateway.contract import Connection, RequestDelegate
 from lithair.gateway.gate import CACHE_CONTROL, NOBODY, VARY, Identity, Lookup, Rule
 from lithair.gateway.limits import check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
-from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
+from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
@@ -71,12 +71,12 @@ class Exchange(RequestDelegate):
     """A request on its way to its answer."""
 
     __slots__ = (
+        "_asker",
         "_begun_s",
         "_body",
         "_connection",
         "_headers",
         "_held",
-        "_identity",
         "_inner",
         "_is_private",
         "_limit",
@@ -103,7 +103,7 @@ class Exchange(RequestDelegate):
         self._path = ""
         self._headers = _NO_HEADERS
         self._model: ModelSite | None = None  # once the gate has let the request through to it
-        self._identity = NOBODY
+        self._asker: Asker | None = None  # once it is known that he may ask that
         self._is_private = False  # the answer is for whoever asked, and for nobody else
         self._question: Question | None = None
         self._prepared: Prepared | None = None
@@ -247,9 +247,10 @@ class Exchange(RequestDelegate):
     ) -> None:
         if isinstance(verdict, Problem):
             raise verdict
-        self._identity = verdict
         self._model = model
         self._question = question = plan(route, self._method, query, self._headers)
+        access = model.access(verdict, question.action.verb)
+        self._asker = (verdict, self._method, self._path, access)
         if question.action.is_bulk:
             self._limit = self._site.limits.bulk
         if declared_length(self._headers) > self._limit:
@@ -264,6 +265,7 @@ class Exchange(RequestDelegate):
     def _ask(self) -> None:
         assert self._model is not None
         assert self._question is not None
+        assert self._asker is not None
         body = self._body
         whole = body[0] if len(body) == 1 else b"".join(body)
         self._body = []
@@ -271,7 +273,7 @@ class Exchange(RequestDelegate):
         self._connection.set_close_callback(self.on_connection_close)
         self._request_id = self._model.ask(
             self._question,
-            (self._identity, self._method, self._path),
+            self._asker,
             whole,
             self._replied,
         )

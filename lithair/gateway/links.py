@@ -14,6 +14,7 @@ from lithair.declaration import Declaration
 from lithair.errors import LithairError
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.own_model import OwnModel
+from lithair.gateway.roles import roles_of
 from lithair.model import Model
 from lithair.transport.control_asker import LoopControl
 from lithair.transport.loop_driver import LoopDriver
@@ -38,7 +39,9 @@ class Links:
         for model in declaration.models:
             driver = LoopDriver(loop, model_endpoint(run_dir, model.name))
             self._drivers.append(driver)
-            self._by_name[model.name] = ModelSite(model.name, model.path, driver, timeout_s)
+            site = ModelSite(model.name, model.path, driver, timeout_s)
+            site.roles = roles_of(model)
+            self._by_name[model.name] = site
         self.models = {model.path: model for model in self._by_name.values()}
         self._class_names = {model.class_name for model in declaration.models}
         self._own: dict[str, OwnModel[Any]] = {}

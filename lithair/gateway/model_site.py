@@ -21,6 +21,7 @@ from lithair.gateway.answers import (
 from lithair.gateway.gate import Identity, Rule
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
+from lithair.gateway.roles import ModelRoles
 from lithair.phase import FAILED, STARTING
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.pending import Asked
@@ -30,8 +31,9 @@ from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, TRUSTED
 
 UNKNOWN_SEQ: Final = -1
 
-# In whose name a question is asked, its method and its path: what the key of a write belongs to.
-Asker = tuple[Identity, str, str]
+# In whose name a question is asked, its method and its path (what the key of a write belongs to),
+# and with which access.
+Asker = tuple[Identity, str, str, str]
 
 # A command's id is this process's own random half and a number: no other write ever has it.
 _OWN_HALF: Final = secrets.token_bytes(COMMAND_ID_BYTES // 2)
@@ -41,7 +43,16 @@ _next_number = itertools.count(1).__next__
 class ModelSite:
     """One model of this site."""
 
-    __slots__ = ("_link", "_timeout_ms", "location_prefix", "name", "path", "phase", "rule")
+    __slots__ = (
+        "_link",
+        "_timeout_ms",
+        "location_prefix",
+        "name",
+        "path",
+        "phase",
+        "roles",
+        "rule",
+    )
 
     def __init__(self, name: str, path: str, link: LoopDriver, timeout_s: float) -> None:
         self.name = name
@@ -49,6 +60,7 @@ class ModelSite:
         self.location_prefix = quote(path) + "/"
         self.phase = STARTING
         self.rule = Rule.GATED  # unless the gate says something else
+        self.roles: ModelRoles | None = None
         self._link = link
         self._timeout_ms = max(1, int(timeout_s * 1000))
 
@@ -77,6 +89,10 @@ class ModelSite:
             self._link.refuse_all(503, self._failure())
         self.phase = phase
 
+    def access(self, identity: Identity, verb: Verb) -> str:
+        """Give the access of a request that the gate has let through; raises Problem 403."""
+        return PUBLIC if self.roles is None else self.roles.access(identity, verb)
+
     def ask(
         self,
         question: Question,
@@ -88,10 +104,10 @@ class ModelSite:
 
         The answer may come before this returns, when it is a refusal.
         """
-        verb = question.action.verb
+        verb, access = question.action.verb, asker[3]
         deadline_ms = monotonic_ms() + self._timeout_ms
         if verb < FIRST_WRITE:
-            return self._link.ask_read(verb, deadline_ms, PUBLIC, _argument(question), on_reply)
+            return self._link.ask_read(verb, deadline_ms, access, _argument(question), on_reply)
         write = Write(
             _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big"),
             question.key,
@@ -99,7 +115,7 @@ class ModelSite:
             question.if_match,
             _hashes(question.idempotency_key, asker, body),
         )
-        return self._link.ask_write(verb, deadline_ms, PUBLIC, write, on_reply)
+        return self._link.ask_write(verb, deadline_ms, access, write, on_reply)
 
     async def tell(self, verb: Verb, argument: Asked = None, timeout_s: float = 0.0) -> Reply:
         """Ask in the server's own name, and wait; a refusal is an answer, too.
@@ -142,5 +158,5 @@ def _argument(question: Question) -> Asked:
 def _hashes(key: str | None, asker: Asker, body: bytes) -> bytes:
     if key is None:
         return b""
-    identity, method, path = asker
+    identity, method, path, _ = asker
     return idempotency_hashes(key, method, path, body, identity.principal)
