@@ -19,7 +19,7 @@ import psutil
 
 from bench import mails
 from bench.mails import PATIENCE_S, Mail
-from bench.report import machine, median, table
+from bench.report import load_after, machine, median, table
 from bench.served import rss_bytes, scratch
 from bench.wrk import Measured, run_wrk
 from lithair.client import Client, Compacted, connect
@@ -213,7 +213,7 @@ def measure(sizes: Sizes = Sizes()) -> str:  # noqa: B008 - a constant
         + table_of_load(rounds)
         + f"\n{len(rounds)} rounds, in turn; a look takes {SECONDS} s.\n\n"
         + table_of_rounds(rounds, live_bytes)
-        + f"\n`python -m bench.compaction`: {where}.\n"
+        + f"\n`python -m bench.compaction`: {where}, {load_after()}.\n"
         + f"\n    {reads.command}\n    {writes.command}\n"
     )
 

@@ -30,6 +30,11 @@ def machine() -> str:
     )
 
 
+def load_after() -> str:
+    """Say how busy the machine was at the end: beside others' work, ratios are worth little."""
+    return f"load average after {os.getloadavg()[0]:.1f}"
+
+
 Number = TypeVar("Number", int, float)
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from bench import mails
 from bench.mails import MEMORY, PATIENCE_S, Mail, ThreadedMail
-from bench.report import machine, median, table
+from bench.report import load_after, machine, median, table
 from bench.served import cpu_s, rss_bytes, scratch
 from bench.wrk import Measured, run_wrk
 from lithair import connect
@@ -315,7 +315,7 @@ def measure(items: int = ITEMS) -> str:
     return (
         f"## Retention: {items:,} items of 1 KB, {MEMORY:,} of them whole in RAM\n\n"
         + table(names, list(zip(WHAT, *columns, strict=True)))
-        + f"\n{told}\n`python -m bench.retention`: {where}.\n"
+        + f"\n{told}\n`python -m bench.retention`: {where}, {load_after()}.\n"
     )
 
 
