@@ -53,7 +53,9 @@ WAYS: dict[str, Callable[[Lithair, Path], object]] = {
 
 
 async def log_in(request: Request) -> dict[str, str | None]:
-    session = await request.sessions.create(user_id="alice", role=request.query.get("role", ""))
+    asked = request.query
+    user_id, role = asked.get("user", "alice"), asked.get("role", "")
+    session = await request.sessions.create(user_id, role)
     return {"token": session.token}
 
 

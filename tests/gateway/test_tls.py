@@ -3,7 +3,6 @@
 import shutil
 import socket
 import ssl
-import subprocess
 import warnings
 from collections.abc import Generator
 from pathlib import Path
@@ -14,6 +13,7 @@ from lithair import Lithair
 from lithair.gateway.limits import Patience
 from lithair.http import Request
 from tests.gateway.harness import ANSWER_TIMEOUT_S, RawConnection, RunningGateway, gateway
+from tests.support.certificates import make_certificate
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 
@@ -24,16 +24,7 @@ async def scheme(request: Request) -> str:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return cert, key
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
