@@ -22,6 +22,7 @@ from lithair.transport.sockets import model_endpoint
 
 M = TypeVar("M", bound=Model)
 
+OWN_SHARE: Final = 0.8  # of a request's time, so that there is some left to say what was wrong
 LOOK_INTERVAL_S: Final = 0.25  # how late a gateway may learn that a model has failed
 ANSWER_TIME_S: Final = 1.0  # the supervisor answers at once; past this it is gone
 
@@ -70,7 +71,8 @@ class Links:
         """Give the way to one of Lithair's own models, the same one each time."""
         known: OwnModel[M] | None = self._own.get(name)
         if known is None:
-            known = OwnModel(self._loop, self._run_dir, name, model, self._timeout_s)
+            timeout_s = self._timeout_s * OWN_SHARE
+            known = OwnModel(self._loop, self._run_dir, name, model, timeout_s)
             self._own[name] = known
         return known
 
