@@ -12,70 +12,17 @@ from lithair.storage.compaction import CompactionPlan, compact
 from lithair.storage.event_log import EventLog, LogStamp
 from lithair.storage.log_past import PLACE_OFFSET
 from lithair.storage.snapshot import Snapshot, snapshot_name
-from lithair.storage.verify import Verified, verify
 from tests.storage.compacting import (
     FORM,
     check_held,
     check_history,
-    compact_log,
     nothing_done,
     opened_log,
     writer_of,
 )
-from tests.storage.samples import ALWAYS, DIRECTORY, NOW_MS, Fact, Writer, fact_of
+from tests.storage.interrupted import ARCHIVE, Compacted, paths, refusal, seen
+from tests.storage.samples import ALWAYS, DIRECTORY, NOW_MS
 from tests.support.simulated_files import Failure, SimulatedFiles
-
-ARCHIVE = f"{DIRECTORY}/archive"
-
-
-class Interrupted(Exception):
-    """The process ends here."""
-
-
-class Compacted:
-    """A log that was compacted twice and written to before, between and after."""
-
-    def __init__(self, *, keep_history: bool = False, until: str = "removed") -> None:
-        """The second compaction goes `until` a step, and the process ends there."""
-        self.disk = SimulatedFiles()
-        self.log, held = opened_log(self.disk)
-        self.writer: Writer = writer_of(self.log, held, [], 5)
-        self.writer.write_all(60)
-        compact_log(self.disk, self.log, keep_history=keep_history)
-        self.writer.write_all(50)
-
-        def stop(step: str) -> None:
-            if step == until:
-                self.writer.write_all(20)
-                raise Interrupted
-
-        with pytest.raises(Interrupted):
-            compact_log(self.disk, self.log, keep_history=keep_history, between=stop)
-
-    @property
-    def facts(self) -> list[Fact]:
-        return self.writer.facts
-
-    def check(self, disk: SimulatedFiles | None = None) -> EventLog:
-        log, held = opened_log(disk or self.disk.fork())
-        check_held(held, self.facts)
-        return log
-
-
-def paths(disk: SimulatedFiles, suffix: str, directory: str = DIRECTORY) -> list[str]:
-    return [os.path.join(directory, n) for n in disk.names(directory) if n.endswith(suffix)]
-
-
-def seen(disk: SimulatedFiles) -> Verified:
-    return verify(disk, DIRECTORY, lambda _done, _all: None)
-
-
-def refusal(disk: SimulatedFiles) -> DamagedLog:
-    before = {name: inode.cached for name, inode in disk.names_cached.items()}
-    with pytest.raises(DamagedLog) as refused:
-        opened_log(disk)
-    assert {name: inode.cached for name, inode in disk.names_cached.items()} == before
-    return refused.value
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -222,89 +169,6 @@ def test_a_full_disk_gets_room_before_it_is_needed() -> None:
     disk.capacity_bytes = disk.used_bytes()
     log = compacted.check(disk)
     assert not log.is_read_only
-
-
-def test_events_are_read_across_archive_and_log() -> None:
-    compacted = Compacted(keep_history=True)
-    log = compacted.check()
-    for seq in range(0, len(compacted.facts), 7):
-        read: list[Fact] = []
-        while len(read) < 40 and seq + len(read) < log.last_seq:
-            page = log.events_since(seq + len(read), 9, 2000)
-            assert page
-            read += map(fact_of, page)
-        assert read == compacted.facts[seq : seq + len(read)]
-    assert log.events_since(log.last_seq, 9, 2000) == []
-    assert log.oldest[0] == 0
-
-
-def test_what_was_dropped_says_from_where_on_it_can_be_had() -> None:
-    compacted = Compacted()
-    log = compacted.check()
-    assert log.snapshot is not None
-    for seq in (0, 1, log.cut - 1):
-        with pytest.raises(Dropped) as dropped:
-            log.events_since(seq, 10, 10_000)
-        assert (dropped.value.oldest, dropped.value.oldest_ms) == (
-            log.cut,
-            log.snapshot.header.time_ms,
-        )
-    assert (
-        list(map(fact_of, log.events_since(log.cut, 5, 1 << 20)))
-        == compacted.facts[log.cut : log.cut + 5]
-    )
-    with pytest.raises(Dropped) as dropped:
-        log.read(Position(1, 100))
-    assert dropped.value.oldest == log.cut == log.oldest[0]
-
-
-def test_a_gap_in_the_archive_is_found_by_reading_over_it() -> None:
-    compacted = Compacted(keep_history=True)
-    archived = paths(compacted.disk, ".raftlog", ARCHIVE)
-    disk = compacted.disk.fork()
-    disk.remove(archived[2])
-    gap = [int(path[-28:-8]) for path in archived[2:4]]
-    found = seen(disk)
-    assert found.is_sound
-    assert any(f"from {gap[0]} to {gap[1] - 1} are not in the archive" in n for n in found.notes)
-    log = compacted.check(disk)
-    assert log.oldest[0] == 0
-    read: list[Fact] = []
-    while len(read) < gap[0] - 1:
-        read += map(fact_of, log.events_since(len(read), 4, 10_000))
-    with pytest.raises(Dropped) as dropped:
-        log.events_since(len(read), 4, 10_000)
-    assert read == compacted.facts[: gap[0] - 1]
-    assert dropped.value.oldest == gap[1] - 1
-    assert log.oldest[0] == log.cut
-    assert fact_of(log.events_since(gap[1] - 1, 1, 1)[0]) == compacted.facts[gap[1] - 1]
-    with pytest.raises(Dropped):
-        log.read(Position(gap[0], 200))
-
-
-def test_a_damaged_record_of_snapshot_or_archive_is_damage_when_it_is_read() -> None:
-    compacted = Compacted(keep_history=True)
-    disk = compacted.disk.fork()
-    log = compacted.check(disk)
-    assert log.snapshot is not None
-    block = next(log.snapshot.items())
-    place, length = block.places[0], block.lengths[0]
-    archived = paths(disk, ".raftlog", ARCHIVE)[0]
-    event = log.events_since(0, 1, 1)[0]
-    for path, at in (
-        (log.snapshot.path, place),
-        (archived, disk.names_cached[archived].cached.index(b"subject", 1000)),
-    ):
-        inode = disk.names_cached[path]
-        inode.cached = inode.cached[: at + 20] + b"!!" + inode.cached[at + 22 :]
-    with pytest.raises(DamagedLog) as damage:
-        log.read_item(Position(1, 1), place, length)
-    assert (damage.value.path, damage.value.offset) == (log.snapshot.path, place)
-    assert log.damaged == {(log.snapshot.path, place)}
-    with pytest.raises(DamagedLog, match=archived):
-        log.events_since(0, 10_000, 1 << 30)
-    assert log.events_since(0, 1, 1) == [event]
-    assert {d.path for d in seen(disk).damage} == {log.snapshot.path, archived}
 
 
 def test_places_of_both_snapshots_are_read_while_one_is_staged() -> None:
