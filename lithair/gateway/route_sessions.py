@@ -7,15 +7,19 @@ last one created, none when that (or the one it came with) was ended, and otherw
 from typing import Any
 
 from lithair.gateway.session_cookie import SessionCookie
-from lithair.gateway.sessions import Sessions
-from lithair.http import Session
+from lithair.http import RouteSessions, Session
 
 
 class RequestSessions:
     """Creates and ends sessions for one request; `cookie` is the answer's Set-Cookie, if any."""
 
     def __init__(
-        self, sessions: Sessions, cookie: SessionCookie, present: Session | None, *, is_tls: bool
+        self,
+        sessions: RouteSessions,
+        cookie: SessionCookie,
+        present: Session | None,
+        *,
+        is_tls: bool,
     ) -> None:
         self.cookie: str | None = None
         self._sessions = sessions
