@@ -18,7 +18,7 @@ from tests.tidy.source import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
-KILLS = 100
+KILLS = 20  # some four seconds each on two busy cores
 STORE = "model _sessions"
 
 
