@@ -27,13 +27,14 @@ from tornado.httputil import HTTPHeaders
 from lithair.declaration import Declaration, ModelDeclaration, RouteDeclaration
 from lithair.errors import LithairError
 from lithair.gateway.answers import RETRY_AFTER_S, Problem
+from lithair.gateway.bearers import Unknown, wall_ms
 from lithair.gateway.credentials import (
     SAFE_METHODS,
     Credential,
     credential_of,
     is_cross_site,
 )
-from lithair.gateway.sessions import Unknown, hash_of, wall_ms
+from lithair.gateway.sessions import hash_of
 from lithair.gateway.tokens import INVALID, NEEDS_TOKEN, WRONG_TOKEN, challenge
 from lithair.http import Session
 

@@ -11,8 +11,9 @@ from lithair import Lithair, Model
 from lithair.declaration import Declaration, SessionsDeclaration
 from lithair.errors import ModelUnavailable
 from lithair.gateway.answers import Problem
+from lithair.gateway.bearers import UNKNOWN, Unknown
 from lithair.gateway.gate import Gate, Identity, Kind, Lookup, Rule, rule_of_route
-from lithair.gateway.sessions import UNKNOWN, Unknown, hash_of
+from lithair.gateway.sessions import hash_of
 from lithair.http import Request, Session
 
 ALICE, ROOT, NEW, STRAY = (letter * 43 for letter in "ARNS")  # tokens, by their form

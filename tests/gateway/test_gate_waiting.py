@@ -11,11 +11,12 @@ from tornado.web import Application
 
 from lithair import Lithair
 from lithair.declaration import SessionsDeclaration
+from lithair.gateway.bearers import UNKNOWN, Unknown
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.gate import Gate
 from lithair.gateway.limits import BodyLimits, Patience
 from lithair.gateway.model_site import ModelSite
-from lithair.gateway.sessions import UNKNOWN, Unknown, hash_of
+from lithair.gateway.sessions import hash_of
 from lithair.gateway.site import Site
 from lithair.gateway.tornado_transport import TornadoTransport
 from lithair.http import Session

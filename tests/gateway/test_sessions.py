@@ -11,8 +11,9 @@ from lithair import LithairError, Session
 from lithair.actors.model_process import MEMORY_DIRECTORY
 from lithair.declaration import SessionsDeclaration
 from lithair.gateway import sessions as sessions_module
+from lithair.gateway.bearers import UNKNOWN, wall_ms
 from lithair.gateway.own_model import OwnModel
-from lithair.gateway.sessions import DATA_BYTES_MAX, UNKNOWN, Sessions, hash_of, wall_ms
+from lithair.gateway.sessions import DATA_BYTES_MAX, Sessions, hash_of
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.phase import FAILED
 from lithair.sessions import MemorySessionStore

@@ -1,52 +1,45 @@
-"""The session cache: what the session store last said of each token, and what its feed says since.
+"""The token cache: what a store last said of each token, and what its feed says since.
 
 Law: an entry is what the store holds, or what it held less than `SILENT_S` ago. The feed tells of
 every change; after a gap in it, or a new life of the store, nothing that was known counts, and
-while it is silent nothing is answered from here. A key is never used twice, so a session that was
+while it is silent nothing is answered from here. A key is never used twice, so a token that was
 deleted stays deleted, in whatever order its answers and its events arrive.
 """
 
 from collections import OrderedDict
-from typing import Any, Final
-
-import msgspec
+from collections.abc import Callable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from lithair.core.event import EventKind
-from lithair.http import Session
-from lithair.internal import SessionRecord, dies_ms
+from lithair.internal import dies_ms
 from lithair.wire.messages import FeedBatch, FeedEvent
 
-ENTRIES_MAX: Final = 100_000  # some 100 MB; a session that fell out is asked for again
+W = TypeVar("W")
+
+ENTRIES_MAX: Final = 100_000  # some 100 MB of sessions; one that fell out is asked for again
 NOBODYS_MAX: Final = 10_000  # hashes; more would only help who sends made-up tokens
 SILENT_S: Final = 1.0  # four beats of the feed
-TOUCH_MS_MAX: Final = 60_000
-TOUCHES_PER_IDLE: Final = 10  # so an idle time-out may strike a tenth too early
-
-_decode = msgspec.json.Decoder(SessionRecord).decode
-_encode = msgspec.json.Encoder().encode
 
 
-class Entry:
-    """One live session, and its times in milliseconds."""
+class Times(NamedTuple):
+    """When a token was last used and when it dies, in milliseconds since 1970."""
 
-    __slots__ = ("expires_ms", "idle_ms", "seen_ms", "seq", "session", "touch_ms")
+    seen_ms: int
+    expires_ms: int
+    idle_ms: int | None = None  # how long it may lie unused
+    touch_ms: int | None = None  # how long a use may go unsaid; None: for ever
 
-    def __init__(self, record: SessionRecord, seq: int, token: str | None = None) -> None:
-        self.session = Session(
-            record.id,
-            record.user_id,
-            record.role,
-            _encode(record.data),
-            (record.created_ms, record.expires_ms),
-            token,
-        )
+
+class Entry(Generic[W]):
+    """One token: its key (its hash), whose it is, and its times."""
+
+    __slots__ = ("expires_ms", "idle_ms", "key", "seen_ms", "seq", "touch_ms", "whose")
+
+    def __init__(self, key: str, whose: W, seq: int, times: Times) -> None:
+        self.key = key
+        self.whose = whose
         self.seq = seq  # of the store, when this was so
-        self.seen_ms = record.seen_ms
-        self.expires_ms = record.expires_ms
-        self.idle_ms = record.idle_ms
-        self.touch_ms: int | None = None  # how long a use may go unsaid
-        if record.idle_ms is not None:
-            self.touch_ms = max(1, min(TOUCH_MS_MAX, record.idle_ms // TOUCHES_PER_IDLE))
+        self.seen_ms, self.expires_ms, self.idle_ms, self.touch_ms = times
 
     def is_alive(self, now_ms: int) -> bool:
         return now_ms < dies_ms(self.seen_ms, self.expires_ms, self.idle_ms)
@@ -56,18 +49,17 @@ class Entry:
         return self.touch_ms is not None and now_ms - self.seen_ms >= self.touch_ms
 
 
-def entry_of(body: bytes, seq: int) -> Entry:
-    """Make an entry of a record as it is stored."""
-    return Entry(_decode(body), seq)
+EntryOf = Callable[[bytes, int], Entry[W]]  # of a record as it is stored, and the store's seq
 
 
-class SessionCache:
+class TokenCache(Generic[W]):
     """Owns the entries of one gateway; clocks are told, nothing here waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, entry_of: EntryOf[W]) -> None:
+        self._entry_of = entry_of
         # Both oldest first; an ordinary dict is slow in giving up its first item again and again.
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._nobodys: OrderedDict[str, None] = OrderedDict()  # hashes of no session
+        self._entries: OrderedDict[str, Entry[W]] = OrderedDict()
+        self._nobodys: OrderedDict[str, None] = OrderedDict()  # hashes of no token
         self._expected: set[str] = set()
         self._epoch = b""
         self._seq = 0  # the last that the feed told of
@@ -81,24 +73,24 @@ class SessionCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str) -> Entry[W] | None:
         return self._entries.get(key)
 
     def is_nobodys(self, key: str) -> bool:
-        """Tell whether there is certainly no such session, and never will be."""
+        """Tell whether there is certainly no such token, and never will be."""
         return key in self._nobodys
 
     def expect(self, key: str) -> None:
-        """The store is being asked about a session: what the feed says of it must not be missed."""
+        """The store is being asked about a token: what the feed says of it must not be missed."""
         self._expected.add(key)
 
     def unexpect(self, key: str) -> None:
         """The store has answered, or has not."""
         self._expected.discard(key)
 
-    def keep(self, entry: Entry, epoch: bytes) -> bool:
+    def keep(self, entry: Entry[W], epoch: bytes) -> bool:
         """Take in what the store said in its life `epoch`; False when it has ended meanwhile."""
-        key = entry.session.key
+        key = entry.key
         if key in self._nobodys:
             return False
         known = self._entries.get(key)
@@ -110,7 +102,7 @@ class SessionCache:
         return True
 
     def drop(self, key: str) -> None:
-        """There is no such session, now and for ever."""
+        """There is no such token, now and for ever."""
         self._entries.pop(key, None)
         self._nobodys[key] = None
         _bound(self._nobodys, NOBODYS_MAX)
@@ -143,7 +135,7 @@ class SessionCache:
         else:
             is_wanted = event.seq > known.seq
         if is_wanted:
-            self._entries[event.key] = entry_of(event.payload, event.seq)
+            self._entries[event.key] = self._entry_of(event.payload, event.seq)
             _bound(self._entries, ENTRIES_MAX)
 
 

@@ -1,4 +1,4 @@
-"""The session cache against a store whose answers and events arrive in any order."""
+"""The token cache against a store whose answers and events arrive in any order."""
 
 import random
 import time
@@ -7,14 +7,9 @@ import msgspec
 import pytest
 
 from lithair.core.event import EventKind
-from lithair.gateway.session_cache import (
-    ENTRIES_MAX,
-    NOBODYS_MAX,
-    SILENT_S,
-    Entry,
-    SessionCache,
-    entry_of,
-)
+from lithair.gateway.sessions import entry_of, session_entry
+from lithair.gateway.token_cache import ENTRIES_MAX, NOBODYS_MAX, SILENT_S, Entry, TokenCache
+from lithair.http import Session
 from lithair.internal import SessionRecord
 from lithair.wire.messages import FeedBatch, FeedEvent
 
@@ -43,17 +38,17 @@ def beat(seq: int, epoch: bytes = EPOCH) -> FeedBatch:
     return FeedBatch(epoch, seq, [])
 
 
-def followed() -> SessionCache:
+def followed() -> TokenCache[Session]:
     """Give a cache whose feed has just said that it is at event 5."""
-    cache = SessionCache()
+    cache = TokenCache(entry_of)
     cache.take(beat(5), 0.0)
     return cache
 
 
 def test_nothing_is_answered_before_the_feed_was_heard() -> None:
-    cache = SessionCache()
+    cache = TokenCache(entry_of)
     assert not cache.is_followed(0.0)
-    assert cache.keep(Entry(record("a"), 5), EPOCH)
+    assert cache.keep(session_entry(record("a"), 5), EPOCH)
     assert cache.get("a") is None
 
 
@@ -68,21 +63,21 @@ def test_a_feed_that_is_silent_for_a_second_is_not_followed() -> None:
 def test_an_end_is_believed_before_the_answer_that_it_overtook() -> None:
     cache = followed()
     cache.take(FeedBatch(EPOCH, 6, [event(6, EventKind.DELETE, record("a"))]), 0.0)
-    assert not cache.keep(Entry(record("a"), 5), EPOCH)
+    assert not cache.keep(session_entry(record("a"), 5), EPOCH)
     assert cache.get("a") is None
     assert cache.is_nobodys("a")
 
 
 def test_an_answer_of_before_the_feed_began_is_not_kept() -> None:
     cache = followed()
-    assert cache.keep(Entry(record("a"), 4), EPOCH)
+    assert cache.keep(session_entry(record("a"), 4), EPOCH)
     assert cache.get("a") is None
 
 
 @pytest.mark.parametrize("batch", [beat(7), beat(4), beat(5, OTHER)], ids=["gap", "back", "epoch"])
 def test_after_a_gap_or_in_a_new_life_nothing_that_was_known_counts(batch: FeedBatch) -> None:
     cache = followed()
-    cache.keep(Entry(record("a"), 5), EPOCH)
+    cache.keep(session_entry(record("a"), 5), EPOCH)
     cache.drop("b")
     cache.take(beat(5), 0.0)
     assert cache.get("a") is not None
@@ -94,7 +89,7 @@ def test_after_a_gap_or_in_a_new_life_nothing_that_was_known_counts(batch: FeedB
 
 def test_a_change_replaces_what_was_known_unless_that_is_newer() -> None:
     cache = followed()
-    cache.keep(Entry(record("a", seen_ms=3), 7), EPOCH)  # the answer came before its events
+    cache.keep(session_entry(record("a", seen_ms=3), 7), EPOCH)  # the answer came before its events
     older, newer = (record("a", seen_ms=seen_ms) for seen_ms in (2, 4))
     cache.take(FeedBatch(EPOCH, 6, [event(6, EventKind.UPDATE, older)]), 0.0)
     entry = cache.get("a")
@@ -111,7 +106,7 @@ def test_a_change_is_believed_before_the_answer_that_it_overtook() -> None:
     cache.expect("a")
     changed = record("a", seen_ms=3)
     cache.take(FeedBatch(EPOCH, 6, [event(6, EventKind.UPDATE, changed)]), 0.0)
-    assert cache.keep(Entry(record("a"), 5), EPOCH)
+    assert cache.keep(session_entry(record("a"), 5), EPOCH)
     cache.unexpect("a")
     entry = cache.get("a")
     assert entry is not None
@@ -124,7 +119,7 @@ def test_what_is_kept_has_a_bound() -> None:
     begun_s = time.perf_counter()
     for number in range(ENTRIES_MAX + 20_000):
         one.id = str(number)
-        cache.keep(Entry(one, 5), EPOCH)
+        cache.keep(session_entry(one, 5), EPOCH)
     for number in range(NOBODYS_MAX + 10):
         cache.drop(f"x{number}")
     assert time.perf_counter() - begun_s < 30, "giving up the oldest takes too long"
@@ -136,21 +131,21 @@ def test_what_is_kept_has_a_bound() -> None:
 
 
 def test_a_session_dies_when_it_expires_and_when_it_lay_unused() -> None:
-    assert Entry(record("a"), 1).is_alive(999)
-    assert not Entry(record("a"), 1).is_alive(1000)
-    idle = Entry(record("a", seen_ms=100, idle_ms=200), 1)
+    assert session_entry(record("a"), 1).is_alive(999)
+    assert not session_entry(record("a"), 1).is_alive(1000)
+    idle = session_entry(record("a", seen_ms=100, idle_ms=200), 1)
     assert idle.is_alive(299)
     assert not idle.is_alive(300)
 
 
 def test_a_use_is_said_after_a_tenth_of_the_idle_time_or_a_minute() -> None:
-    idle = Entry(record("a", seen_ms=100, idle_ms=200), 1)
+    idle = session_entry(record("a", seen_ms=100, idle_ms=200), 1)
     assert not idle.wants_touch(119)
     assert idle.wants_touch(120)
-    long = Entry(record("a", idle_ms=86_400_000), 1)
+    long = session_entry(record("a", idle_ms=86_400_000), 1)
     assert not long.wants_touch(59_999)
     assert long.wants_touch(60_000)
-    assert not Entry(record("a"), 1).wants_touch(10**9)
+    assert not session_entry(record("a"), 1).wants_touch(10**9)
 
 
 class Play:
@@ -158,11 +153,11 @@ class Play:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.cache = SessionCache()
+        self.cache = TokenCache(entry_of)
         self.epoch, self.seq, self.lives = EPOCH, 0, 1
         self.items: dict[str, SessionRecord] = {}
         self.ended: set[str] = set()
-        self.answers: list[tuple[Entry, bytes]] = []  # under way
+        self.answers: list[tuple[Entry[Session], bytes]] = []  # under way
         self.feed: list[FeedBatch] = []  # under way
         self.states: dict[tuple[bytes, int], dict[str, int]] = {}  # what was so at each point
         self.heard: tuple[bytes, int] = (b"", 0)
@@ -195,8 +190,8 @@ class Play:
         if self.answers:
             entry, epoch = self.answers.pop(self.rng.randrange(len(self.answers)))
             self.cache.keep(entry, epoch)
-            key = entry.session.key
-            if all(other.session.key != key for other, _ in self.answers):
+            key = entry.key
+            if all(other.key != key for other, _ in self.answers):
                 self.cache.unexpect(key)
 
     def hear(self) -> None:
