@@ -16,6 +16,7 @@ from lithair.gateway.model_site import ModelSite
 from lithair.gateway.own_model import OwnModel
 from lithair.gateway.roles import roles_of
 from lithair.model import Model
+from lithair.phase import STARTING
 from lithair.transport.control_asker import LoopControl
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.sockets import model_endpoint
@@ -46,6 +47,7 @@ class Links:
         self.models = {model.path: model for model in self._by_name.values()}
         self._class_names = {model.class_name for model in declaration.models}
         self._own: dict[str, OwnModel[Any]] = {}
+        self._phases: dict[str, str] = {}
         self._loop = loop
         self._run_dir = run_dir
         self._timeout_s = timeout_s
@@ -56,8 +58,8 @@ class Links:
         self._looking = loop.create_task(self._look()) if has_models else None
 
     def phase(self, name: str) -> str:
-        """Tell what a model is doing."""
-        return self._by_name[name].phase
+        """Tell what a model, one of Lithair's own included, is doing."""
+        return self._phases.get(name, STARTING)
 
     def handle(self, model: type[Model]) -> AsyncHandle[Any]:
         """Give a handle for a user's route; it reads and writes ungated."""
@@ -105,5 +107,8 @@ class Links:
             name = str(said.get("name"))
             site = self._by_name.get(name) or self._own.get(name)
             phase = said.get("phase")
-            if site is not None and isinstance(phase, str):
+            if not isinstance(phase, str):
+                continue
+            self._phases[name] = phase
+            if site is not None:
                 site.enter(phase)

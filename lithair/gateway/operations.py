@@ -25,15 +25,18 @@ _encode = msgspec.json.Encoder().encode
 class Operations:
     """What is known of the models, and since when this gateway runs."""
 
-    def __init__(self, paths: Mapping[str, str], phase: Callable[[str], str]) -> None:
+    def __init__(
+        self, paths: Mapping[str, str], own: Iterable[str], phase: Callable[[str], str]
+    ) -> None:
         self._paths = dict(paths)  # a model's name -> its path
+        self._names = (*paths, *own)  # Lithair's own models included
         self._phase = phase
         self._started_s = time.monotonic()
         self._version = version("lithair")
 
     def readiness(self) -> tuple[bool, dict[str, object]]:
         """Tell whether every model has been replayed or has failed."""
-        phases = {name: self._phase(name) for name in self._paths}
+        phases = {name: self._phase(name) for name in self._names}
         failed = [name for name, phase in phases.items() if phase == FAILED]
         is_ready = all(phase in (SERVING, FAILED) for phase in phases.values())
         return is_ready, {"ready": is_ready, "failed": failed, "models": phases}

@@ -124,7 +124,11 @@ def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> Buil
     admin_models = AdminModels(sites, {model.name: model.class_name for model in models})
     backups = BackupRoute(child.declaration, child.run_dir)
     return BuiltIn(
-        Operations({model.name: model.path for model in models}, links.phase),
+        Operations(
+            {model.name: model.path for model in models},
+            [model.name for model in child.declaration.internal_models],
+            links.phase,
+        ),
         Figures(sites, child.run_dir),
         settings.metrics_token,
         Admin({**ROUTES, BACKUP_PATH: {"POST": backups.make}}, admin_models, gate),

@@ -99,6 +99,11 @@ def test_sessions_in_ram_end_with_the_server(tmp_path: Path) -> None:
     with start(tmp_path, VISITS_IN_RAM="1") as server:
         token = log_in(server.url)
         assert status(server.url, token) == 200
+        ready = httpx.get(f"{server.url}/ready").json()
+        assert ready["models"] == {"visits": "serving", "_sessions": "serving"}
+        assert [model["name"] for model in httpx.get(f"{server.url}/info").json()["models"]] == [
+            "visits"
+        ]
         assert server.stop() == 0
     with start(tmp_path, VISITS_IN_RAM="1") as server:
         assert status(server.url, token) == 401
