@@ -7,12 +7,14 @@ from pathlib import Path
 COMMAND_MAX_S = 60.0
 
 
-def lithair(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run `lithair` in a directory, without a terminal."""
+def lithair(
+    directory: Path, *arguments: str, typed: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run `lithair` in a directory, without a terminal; `typed` is what it reads from stdin."""
     return subprocess.run(
         [sys.executable, "-m", "lithair", *arguments],
         cwd=directory,
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=COMMAND_MAX_S,
