@@ -18,6 +18,7 @@ from lithair.internal import dies_ms
 LOOKED_AT_PER_TURN: Final = 512  # records; half a microsecond each
 # A session that was used at its last moment is not deleted while that use is being written down.
 GRACE_MS: Final = 10_000
+PATIENCE_MS: Final = 10_000  # with deletions that are not carried out: the disk may be full
 
 
 class Lifetime(msgspec.Struct):
@@ -42,6 +43,8 @@ class SessionCleanup:
         self._interval_ms = interval_ms
         self._due_ms: int | None = None  # at once, the first time
         self._next = -1  # the slot to look at; negative when the store was gone through
+        self._awaited = ""  # the last that is being deleted: so no more than a few ever are
+        self._patient_ms = 0
         self._fd = os.eventfd(0, os.EFD_CLOEXEC)  # never readable: the clock is all it waits for
 
     def fileno(self) -> int:
@@ -57,8 +60,16 @@ class SessionCleanup:
                 return False
             self._due_ms = now_ms + self._interval_ms
             self._next = len(self._state.tables.projection.keys) - 1
+        if self._awaited and self._state.find(self._awaited) is not None:
+            if now_ms < self._patient_ms:
+                return False  # the commit wakes the loop
+            self._next = -1  # the next search begins anew
+            self._awaited = ""
+            return False
+        self._awaited = ""
         self._look(time.time_ns() // 1_000_000 - GRACE_MS)
-        return self._next >= 0
+        self._patient_ms = now_ms + PATIENCE_MS
+        return self._next >= 0 and not self._awaited
 
     def _look(self, wall_ms: int) -> None:
         projection = self._state.tables.projection
@@ -71,4 +82,5 @@ class SessionCleanup:
             life = _decode(cell)
             if dies_ms(life.seen_ms, life.expires_ms, life.idle_ms) <= wall_ms:
                 self._delete(Command(Action.ERASE, b"", key))
+                self._awaited = key
         self._next = end

@@ -5,12 +5,23 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from lithair import Lithair, MemorySessionStore, PersistentSessionStore, SessionManager
+from lithair import (
+    Lithair,
+    MemorySessionStore,
+    ModelHandler,
+    PersistentSessionStore,
+    SessionManager,
+)
 from lithair.actors.errand_thread import ErrandThread
 from lithair.actors.plan import plan_of
+from lithair.actors.session_cleanup import SessionCleanup
+from lithair.core.command import Action, Command
+from lithair.core.event import Position
+from lithair.core.model_state import ModelState
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.sessions import SessionStore
 from lithair.storage.files import Files
@@ -44,6 +55,16 @@ def store(app: Lithair, run_dir: Path, files: Files) -> Generator[Store]:
         yield served
     finally:
         served.stop()
+
+
+class Placed(NamedTuple):
+    position: Position
+    length: int
+
+
+def carry_out(state: ModelState, *commands: Command) -> None:
+    plan = state.decide(commands, time.time_ns() // 1_000_000, lambda: "")
+    state.commit(plan, [Placed(Position(1, 0), 1)] * len(plan.events))
 
 
 def record(key: str, lives_ms: int, idle_ms: int | None = None) -> SessionRecord:
@@ -87,6 +108,29 @@ def test_many_dead_sessions_are_deleted_a_few_at_a_time(tmp_path: Path) -> None:
         assert served.write(Verb.BULK, [*dead[:1500], *alive, *dead[1500:]]).status == 201
         wait_until(lambda: len(served.keys()) == 10, "the dead to be deleted", 20)
         assert served.keys() == {item.id for item in alive}
+
+
+def test_no_more_is_deleted_before_what_is_being_deleted_is_gone() -> None:
+    state = ModelState(ModelHandler(SessionRecord, ""), 1000)
+    dead = [record(f"dead-{number}", -20_000) for number in range(1200)]
+    body = msgspec.json.encode(dead)
+    carry_out(state, Command(Action.BULK, b"", body=body))
+    asked: list[Command] = []
+    cleanup = SessionCleanup(state, asked.append, 300_000)
+    assert not cleanup.turn(0)
+    assert len(asked) == 512
+    assert not cleanup.turn(9_999)
+    assert len(asked) == 512
+    carry_out(state, *asked)
+    cleanup.turn(20_000)
+    assert len(asked) == 1024
+    assert not cleanup.turn(30_000), "nothing was carried out for 10 s: the search is given up"
+    cleanup.turn(31_000)
+    assert len(asked) == 1024
+    while cleanup.turn(300_000):  # over the slots of those that are gone
+        pass
+    assert len(asked) == 1024 + 512, "the next search begins at the end again"
+    cleanup.close()
 
 
 def test_a_store_in_ram_is_compacted_like_any_other(tmp_path: Path) -> None:
