@@ -45,7 +45,7 @@ from lithair.storage.snapshot import SNAPSHOT_SUFFIX, snapshot_name
 
 UNFINISHED_SUFFIX: Final = SNAPSHOT_SUFFIX + TEMPORARY_SUFFIX
 WRITE_BYTES: Final = 1 << 20  # gathered for one write
-SYNC_BYTES: Final = 1 << 20  # what others' syncs wait behind; with 8 MiB their p99 was twice as long
+SYNC_BYTES: Final = 1 << 20  # what the syncs of those who serve wait behind
 BUCKET_BITS: Final = 8  # the lookup is sorted in 256 parts, each a list of its own
 
 
