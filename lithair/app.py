@@ -129,6 +129,11 @@ class Lithair:
         self._asked.users.append((written("with_users", (data_dir,)), data_dir))
         return self
 
+    def with_tokens(self, data_dir: Directory) -> "Lithair":
+        """Let machines in that show an API token; `lithair tokens add` makes them."""
+        self._asked.tokens.append((written("with_tokens", (data_dir,)), data_dir))
+        return self
+
     def with_sse(self, enabled: bool = True) -> "Lithair":
         """Serve streams of changes, or not."""
         self._asked.streams = enabled

@@ -73,6 +73,7 @@ class Asked(msgspec.Struct):
     statics: list[AskedStatic] = []
     sessions: list[tuple[str, object]] = []  # call, manager
     users: list[tuple[str, object]] = []  # call, directory
+    tokens: list[tuple[str, object]] = []  # call, directory
     compactions: list[AskedCompaction] = []
     later: list[AskedLater] = []
     settings: dict[str, object] = {}

@@ -10,7 +10,7 @@ from lithair import config
 from lithair.declaration.asked import Asked
 from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
-from lithair.declaration.internal_models import account_store, session_store
+from lithair.declaration.internal_models import account_store, session_store, token_store
 from lithair.declaration.model_checks import (
     model_declarations,
     unused_overrides,
@@ -32,7 +32,7 @@ def assemble(
     """Check everything that was asked for, and settle it; Mistakes hold one sentence each."""
     draft = Draft()
     stores, sessions = session_store(asked, draft)
-    stores = [*stores, *account_store(asked, draft)]
+    stores = [*stores, *account_store(asked, draft), *token_store(asked, draft)]
     models = model_declarations(asked.models, stores, environ, draft)
     workers = worker_declarations(asked.workers, models, draft)
     routes = route_declarations(asked.routes, draft)
@@ -110,7 +110,7 @@ def _settle(
     except Mistakes as error:
         draft.mistakes.extend(error.sentences)
         return None
-    for name in ("tls_cert", "tls_key"):
+    for name in ("tls_cert", "tls_key", "secret_key_file"):
         path = getattr(resolved.settings, name)
         if path is not None and not places.is_file(path):
             draft.mistake(resolved.origins[name], f"there is no file {path}")

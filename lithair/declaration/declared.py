@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lithair.accounts import USERS
+from lithair.api_tokens import TOKENS
 from lithair.config import Settings
 from lithair.core.roles import ModelRules
 from lithair.declaration import packing
@@ -172,6 +173,11 @@ class Declaration(msgspec.Struct, frozen=True):
     def has_users(self) -> bool:
         """Tell whether there are built-in accounts."""
         return any(model.name == USERS for model in self.internal_models)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Tell whether machines may show API tokens."""
+        return any(model.name == TOKENS for model in self.internal_models)
 
     def model_of_process(self, name: str) -> ModelDeclaration:
         """Return the model, a user's or an internal one, that the process of this name owns."""

@@ -1,10 +1,12 @@
-"""What an application needs of Lithair's own models: those of its sessions and its users.
+"""What an application needs of Lithair's own models: those of its sessions, users
+and API tokens.
 
 Law: an internal model has a name that begins with "_" and no path; its data directory is checked
 against the users' models like any other.
 """
 
 from lithair.accounts import USERS, Account
+from lithair.api_tokens import TOKENS, TokenRecord
 from lithair.declaration.asked import Asked
 from lithair.declaration.declared import ModelDeclaration, SessionsDeclaration
 from lithair.declaration.draft import Draft
@@ -65,6 +67,21 @@ def account_store(asked: Asked, draft: Draft) -> list[Called]:
         directory = draft.directory(call, data_dir)
         if directory is not None:
             stores.append((call, internal_model(call, USERS, Account, directory, draft)))
+    return stores
+
+
+def token_store(asked: Asked, draft: Draft) -> list[Called]:
+    """Check what `with_tokens` was given; return the model of API tokens."""
+    if len(asked.tokens) > 1:
+        draft.mistake(asked.tokens[1][0], "it was called twice; keep one")
+    stores: list[Called] = []
+    for call, data_dir in asked.tokens[:1]:
+        if not asked.sessions and not asked.users:
+            remedy = "add with_sessions(SessionManager(store))"
+            draft.mistake(call, f"nothing asks for a token where there are no sessions; {remedy}")
+        directory = draft.directory(call, data_dir)
+        if directory is not None:
+            stores.append((call, internal_model(call, TOKENS, TokenRecord, directory, draft)))
     return stores
 
 

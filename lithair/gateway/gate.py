@@ -5,25 +5,26 @@ declaration as a whole, whatever called for a route and in whatever order; a mod
 knows nothing about is gated; a model is asked in an Identity's name alone, and only the gate makes
 them. OPTIONS is never gated: a browser's preflight carries nothing that could be shown.
 
-    rule        no credential   one worth nothing   a session        the admin token
-    OPEN        nobody          nobody              nobody           nobody
-    IDENTIFIED  nobody          nobody              the session      the administrator
-    GATED       401             401                 the session      the administrator
-    SESSION     401             401                 the session      401
-    ADMIN       401             401                 Admin, else 403  the administrator
+    rule        nothing  what is worth nothing  a session        an API token     the admin token
+    OPEN        nobody   nobody                 nobody           nobody           nobody
+    IDENTIFIED  nobody   nobody                 the session      the machine      the administrator
+    GATED       401      401                    the session      the machine      the administrator
+    SESSION     401      401                    the session      403              401
+    ADMIN       401      401                    Admin, else 403  Admin, else 403  the administrator
 
-Where a cookie has named the session, a request that changes something and comes from a page of
-somebody else is 403. Whether a token is worth something may have to be asked: then `admit` gives a
-Lookup, and `look_up` the answer.
+An API token counts as a Bearer alone, never in a cookie. Where a cookie has named the session, a
+request that changes something and comes from a page of somebody else is 403. Whether a token is
+worth something may have to be asked: then `admit` gives a Lookup, and `look_up` the answer.
 """
 
 import enum
 import hmac
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from tornado.httputil import HTTPHeaders
 
+from lithair import api_tokens
 from lithair.declaration import Declaration, ModelDeclaration, RouteDeclaration
 from lithair.errors import LithairError
 from lithair.gateway.answers import RETRY_AFTER_S, Problem
@@ -34,9 +35,12 @@ from lithair.gateway.credentials import (
     credential_of,
     is_cross_site,
 )
+from lithair.gateway.machines import Machine
 from lithair.gateway.sessions import hash_of
 from lithair.gateway.tokens import INVALID, NEEDS_TOKEN, WRONG_TOKEN, challenge
 from lithair.http import Session
+
+W_co = TypeVar("W_co", covariant=True)
 
 ADMIN_ROLE: Final = "Admin"
 
@@ -46,9 +50,12 @@ VARY: Final = "Authorization, Cookie"
 
 NEEDS_SESSION: Final = "This needs a session: log in first"
 NO_SESSION: Final = "There is no such session: it has ended or has expired"
+NO_TOKEN: Final = "There is no such token: it was revoked or has expired"
+NOT_A_SESSION: Final = "This needs a session, and an API token is none"
 NEEDS_ADMIN: Final = f"This needs the role {ADMIN_ROLE}"
 CROSS_SITE: Final = "This comes from a page of another site"
 SESSIONS_UNKNOWN: Final = "Whether there is such a session can't be told for now"
+TOKENS_UNKNOWN: Final = "Whether there is such a token can't be told for now"
 
 
 class Rule(enum.Enum):
@@ -84,6 +91,11 @@ class Identity(NamedTuple):
         return "" if self.kind is Kind.NOBODY else f"{self.kind.value} {self.user_id}"
 
 
+# A member of an enumeration is looked up by name each time; these are met on every request.
+OPEN: Final = Rule.OPEN
+_GATED: Final = Rule.GATED
+_BY_SESSION: Final = Kind.SESSION
+
 NOBODY: Final = Identity(Kind.NOBODY)
 ADMINISTRATOR: Final = Identity(Kind.ADMIN, role=ADMIN_ROLE)
 
@@ -103,16 +115,17 @@ class Lookup(NamedTuple):
 
     knock: Knock
     token_hash: str
+    is_machine: bool = False
 
 
-class SessionSource(Protocol):
+class Source(Protocol[W_co]):
     """Where the gate learns whose a token is."""
 
-    def cached(self, token_hash: str, now_ms: int) -> Session | Unknown | None:
+    def cached(self, token_hash: str, now_ms: int) -> W_co | Unknown | None:
         """Say without asking; None for nobody's."""
         ...
 
-    async def find(self, token_hash: str) -> Session | None:
+    async def find(self, token_hash: str) -> W_co | None:
         """Ask; LithairError when nobody answers."""
         ...
 
@@ -137,9 +150,10 @@ class Gate:
     def __init__(
         self,
         declaration: Declaration,
-        sessions: SessionSource | None,
+        sessions: Source[Session] | None,
         admin_token: str | None,
         clock_ms: Callable[[], int] = wall_ms,
+        machines: Source[Machine] | None = None,
     ) -> None:
         self._models = {
             model.name: rule_of_model(declaration, model) for model in declaration.models
@@ -148,6 +162,7 @@ class Gate:
         self._cookie = None if settled is None else settled.cookie_name
         self._trusted_origins = frozenset(declaration.settings.cors_origins) - {"*"}
         self._sessions = sessions
+        self._machines = machines
         self._admin_token = (admin_token or "").encode()
         self._clock_ms = clock_ms
 
@@ -159,29 +174,39 @@ class Gate:
         self, rule: Rule, method: str, headers: HTTPHeaders, is_tls: bool
     ) -> Identity | Problem | Lookup:
         """Let a request through, refuse it, or say that it has to be asked about."""
-        if rule is Rule.OPEN or method == "OPTIONS":
+        if rule is OPEN or method == "OPTIONS":
             return NOBODY
         credential = credential_of(headers, self._cookie, is_tls)
         if credential is None:
             return _without(rule)
-        knock = Knock(rule, method, headers, is_tls, credential)
-        if not credential.is_cookie and self._is_admin_token(credential.token):
+        token, is_cookie = credential
+        if not is_cookie and self._is_admin_token(token):
             return ADMINISTRATOR if rule is not Rule.SESSION else _refused(rule)
-        token_hash = hash_of(credential.token)
-        if self._sessions is None or not token_hash:
-            return self._judge(knock, None)
-        found = self._sessions.cached(token_hash, self._clock_ms())
+        token_hash = hash_of(token)
+        found: Session | Unknown | None = None
+        if self._sessions is not None and token_hash:
+            found = self._sessions.cached(token_hash, self._clock_ms())
+            if not is_cookie and rule is _GATED and isinstance(found, Session):
+                return _identity_of(found)  # nearly all requests: nothing else matters of them
+        knock = Knock(rule, method, headers, is_tls, credential)
+        if not token_hash and not is_cookie and token.startswith(api_tokens.PREFIX):
+            return self._admit_machine(knock)
         if isinstance(found, Unknown):
             return Lookup(knock, token_hash)
         return self._judge(knock, found)
 
     async def look_up(self, lookup: Lookup) -> Identity | Problem:
         """Ask whose a token is, then let the request through or refuse it."""
-        assert self._sessions is not None
         try:
+            if lookup.is_machine:
+                assert self._machines is not None
+                machine = await self._machines.find(lookup.token_hash)
+                return _judge_machine(lookup.knock.rule, machine)
+            assert self._sessions is not None
             session = await self._sessions.find(lookup.token_hash)
         except LithairError:
-            return Problem(503, SESSIONS_UNKNOWN, (("Retry-After", str(RETRY_AFTER_S)),))
+            sentence = TOKENS_UNKNOWN if lookup.is_machine else SESSIONS_UNKNOWN
+            return Problem(503, sentence, (("Retry-After", str(RETRY_AFTER_S)),))
         return self._judge(lookup.knock, session)
 
     async def admitted(
@@ -199,6 +224,15 @@ class Gate:
         """Tell whether a page of somebody else made a browser send this; see `credentials`."""
         return is_cross_site(headers, is_tls, self._trusted_origins)
 
+    def _admit_machine(self, knock: Knock) -> Identity | Problem | Lookup:
+        token_hash = api_tokens.hash_of(knock.credential.token)
+        if self._machines is None or not token_hash:
+            return _judge_machine(knock.rule, None)
+        found = self._machines.cached(token_hash, self._clock_ms())
+        if isinstance(found, Unknown):
+            return Lookup(knock, token_hash, is_machine=True)
+        return _judge_machine(knock.rule, found)
+
     def _judge(self, knock: Knock, session: Session | None) -> Identity | Problem:
         if session is None:
             return NOBODY if knock.rule is Rule.IDENTIFIED else _refused(knock.rule)
@@ -208,11 +242,26 @@ class Gate:
             return Problem(403, CROSS_SITE)
         if knock.rule is Rule.ADMIN and session.role != ADMIN_ROLE:
             return Problem(403, NEEDS_ADMIN)
-        return Identity(Kind.SESSION, session.user_id, session.role, session)
+        return _identity_of(session)
 
     def _is_admin_token(self, token: str) -> bool:
         """Compare in a time that does not depend on how much of the token is right."""
-        return hmac.compare_digest(token.encode(), self._admin_token) and token != ""
+        given = token.encode()
+        return given != b"" and hmac.compare_digest(given, self._admin_token)
+
+
+def _judge_machine(rule: Rule, machine: Machine | None) -> Identity | Problem:
+    if machine is None:
+        return NOBODY if rule is Rule.IDENTIFIED else Problem(401, NO_TOKEN, challenge(INVALID))
+    if rule is Rule.SESSION:
+        return Problem(403, NOT_A_SESSION)
+    if rule is Rule.ADMIN and machine.role != ADMIN_ROLE:
+        return Problem(403, NEEDS_ADMIN)
+    return Identity(Kind.TOKEN, machine.user_id, machine.role)
+
+
+def _identity_of(session: Session) -> Identity:
+    return Identity(_BY_SESSION, session.user_id, session.role, session)
 
 
 def _without(rule: Rule) -> Identity | Problem:

@@ -12,6 +12,8 @@ import ssl
 from typing import Final
 
 from lithair.accounts import USERS, Account
+from lithair.api_tokens import TOKENS, TokenRecord
+from lithair.errors import LithairError
 from lithair.gateway.accounts import Accounts
 from lithair.gateway.admin import Admin, AdminModels
 from lithair.gateway.admin_routes import ROUTES
@@ -23,9 +25,11 @@ from lithair.gateway.figures import Figures
 from lithair.gateway.gate import Gate
 from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
 from lithair.gateway.links import Links
+from lithair.gateway.machines import Machines
 from lithair.gateway.operations import Operations
 from lithair.gateway.passwords import PasswordThreads
 from lithair.gateway.route_handler import RouteTools
+from lithair.gateway.second_factor import SecretBox
 from lithair.gateway.session_cookie import SessionCookie
 from lithair.gateway.sessions import Sessions
 from lithair.gateway.site import Site
@@ -35,6 +39,7 @@ from lithair.gateway.tornado_transport import TornadoTransport
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
 from lithair.storage.run_dir import read_admin_token
+from lithair.storage.secret_key import read_secret_key
 
 DRAIN_S: Final = 10.0  # the supervisor kills soon after
 DRAIN_LOOK_S: Final = 0.02
@@ -67,7 +72,9 @@ async def serve(child: Child, patience: Patience) -> None:
     cross_origin = CrossOrigin(settings.cors_origins)
     admin_token = settings.admin_token or read_admin_token(child.run_dir)
     sessions = _sessions(loop, child, links)
-    gate = Gate(child.declaration, sessions, admin_token)
+    has_tokens = child.declaration.has_tokens
+    machines = Machines(loop, links.own(TOKENS, TokenRecord)) if has_tokens else None
+    gate = Gate(child.declaration, sessions, admin_token, machines=machines)
     for model in links.models.values():
         model.rule = gate.of_model(model.name)
     declared = child.declaration.sessions
@@ -98,8 +105,9 @@ async def serve(child: Child, patience: Patience) -> None:
     finally:
         transport.close()
         passwords.close()
-        if sessions is not None:
-            await sessions.close()
+        for bearers in (sessions, machines):
+            if bearers is not None:
+                await bearers.close()
         await links.close()
 
 
@@ -115,7 +123,18 @@ def _auth(
 ) -> Auth | None:
     if sessions is None or not child.declaration.has_users:
         return None
-    return Auth(Accounts(links.own(USERS, Account), passwords), sessions)
+    accounts = Accounts(links.own(USERS, Account), passwords, _secret_box(child))
+    return Auth(accounts, sessions)
+
+
+def _secret_box(child: Child) -> SecretBox | None:
+    path = child.declaration.settings.secret_key_file
+    if path is None:
+        return None
+    try:
+        return SecretBox(read_secret_key(path))
+    except LithairError as error:
+        child.fail(f"LT_SECRET_KEY_FILE={path}: {error}", EXIT_MISUSE)
 
 
 def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> BuiltIn:

@@ -256,6 +256,24 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
         "with_sessions(...): it was called twice; keep one",
     ),
     (
+        "API tokens where nothing asks for them",
+        Lithair().with_tokens("./tokens"),
+        'with_tokens("./tokens"): nothing asks for a token where there are no sessions',
+    ),
+    (
+        "two kinds of API tokens",
+        Lithair().with_sessions(MANY).with_tokens("./a").with_tokens("./b"),
+        'with_tokens("./b"): it was called twice; keep one',
+    ),
+    (
+        "API tokens in a model's directory",
+        Lithair()
+        .with_sessions(SessionManager(MemorySessionStore()))
+        .with_tokens("d")
+        .with_model(Email, "./d", "/emails"),
+        "have one data directory",
+    ),
+    (
         "compaction after nothing",
         Lithair().with_auto_compaction(0, 300),
         "with_auto_compaction(0, 300): events=0 has to be a whole number above 0",

@@ -1,0 +1,28 @@
+"""An application that machines use: a gated model, a route for sessions, and one for anybody."""
+
+from lithair import Lithair, MemorySessionStore, Model, Request, SessionManager
+
+
+class Reading(Model):
+    value: float
+
+
+async def login(request: Request) -> dict[str, object]:
+    session = await request.sessions.create("ada")
+    return {"token": session.token}
+
+
+async def mine(_request: Request) -> dict[str, object]:
+    return {}
+
+
+app = (
+    Lithair()
+    .with_sessions(SessionManager(MemorySessionStore()))
+    .with_tokens("./data/tokens")
+    .with_models_require_session(True)
+    .with_model(Reading, "./data/readings", "/api/readings")
+    .with_route("GET", "/mine", mine, require_session=True)
+    .with_route("GET", "/open", mine)
+    .with_route("POST", "/login", login)
+)
