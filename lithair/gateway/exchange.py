@@ -34,7 +34,7 @@ from tornado.httputil import (
 from lithair.gateway.answer_connection import AnswerConnection
 from lithair.gateway.answers import RETRY_AFTER_S, Fields, Prepared, Problem, headers_of, send
 from lithair.gateway.contract import Connection, RequestDelegate
-from lithair.gateway.gate import CACHE_CONTROL, NOBODY, VARY, Identity, Lookup, Rule
+from lithair.gateway.gate import CACHE_CONTROL, NOBODY, OPEN, VARY, Identity, Lookup
 from lithair.gateway.limits import check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
@@ -218,11 +218,11 @@ class Exchange(RequestDelegate):
         site = self._site
         rule = model.rule
         if self._method == "OPTIONS":
-            self._model = model if rule is Rule.OPEN else None
+            self._model = model if rule is OPEN else None
             self._refuse(options(route.shape, self._headers, site.cross_origin))
             return None
         verdict: Identity | Problem = NOBODY
-        if rule is not Rule.OPEN:
+        if rule is not OPEN:
             self._is_private = True
             found = site.gate.admit(rule, self._method, self._headers, site.is_tls)
             if isinstance(found, Lookup):
@@ -363,12 +363,12 @@ class Exchange(RequestDelegate):
     def _send(self, status: int, headers: HTTPHeaders, body: bytes) -> None:
         site = self._site
         self._count(status)
+        if self._is_private:
+            headers["Cache-Control"] = CACHE_CONTROL
+            headers["Vary"] = VARY
         if not site.cross_origin.is_off:
             for name, value in site.cross_origin.fields(self._headers.get("Origin")):
                 headers.add(name, value)
-        if self._is_private:
-            headers["Cache-Control"] = CACHE_CONTROL
-            headers.add("Vary", VARY)
         if site.is_logging:
             _log.debug("%s %s %d", self._method, self._path or "-", status)
         send(self._connection, status, headers, body, self._method == "HEAD")

@@ -17,6 +17,7 @@ from lithair.gateway.sessions import hash_of
 from lithair.http import Request, Session
 
 ALICE, ROOT, NEW, STRAY = (letter * 43 for letter in "ARNS")  # tokens, by their form
+CHANCE = "lt_" + "C" * 40  # a session's token that begins as machines' do
 NOW_MS = 1_700_000_000_000
 ADMIN_TOKEN = "an-administrators-token"
 US = "http://mail.example"
@@ -48,12 +49,13 @@ class Known:
                 (ALICE, "alice", "editor"),
                 (ROOT, "root", "Admin"),
                 (NEW, "newcomer", "editor"),
+                (CHANCE, "chance", "editor"),
             )
         }
 
     def cached(self, token_hash: str, now_ms: int) -> Session | Unknown | None:
         assert now_ms == NOW_MS
-        if token_hash == hash_of(NEW):
+        if token_hash in (hash_of(NEW), hash_of(CHANCE)):
             return UNKNOWN
         return self._sessions.get(token_hash)
 
@@ -118,6 +120,7 @@ CALLERS: dict[str, dict[str, str]] = {
     "session": bearer(ALICE),
     "session by cookie": cookie(ALICE),
     "session to be asked about": bearer(NEW),
+    "session that begins as a machine": bearer(CHANCE),
     "admin's session": bearer(ROOT),
     "admin's session by cookie": cookie(ROOT),
     "admin token": bearer(ADMIN_TOKEN),
@@ -129,6 +132,7 @@ SESSIONS = {
     "session": "alice",
     "session by cookie": "alice",
     "session to be asked about": "newcomer",
+    "session that begins as a machine": "chance",
     "admin's session": "root",
     "admin's session by cookie": "root",
 }

@@ -182,7 +182,7 @@ def test_an_origin_of_with_cors_may_read_refusals_too(stranger: httpx2.Client) -
     refused = stranger.get(LETTERS, headers={"Origin": SHOP})
     assert refused.status_code == 401
     assert refused.headers["Access-Control-Allow-Origin"] == SHOP
-    assert refused.headers.get_list("Vary") == ["Origin", "Authorization, Cookie"]
+    assert refused.headers.get_list("Vary") == ["Authorization, Cookie", "Origin"]
 
 
 def test_a_route_may_say_itself_what_is_kept(alice: httpx2.Client, stranger: httpx2.Client) -> None:
