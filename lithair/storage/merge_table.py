@@ -29,7 +29,10 @@ DELETE: Final = int(EventKind.DELETE)
 
 # Of records that are kept for commands alone: what one client may have in flight; past that a few
 # large items, written again and again, would take their space many thousand times.
-COMMAND_BYTES_MAX: Final = 64 << 20
+COMMAND_BYTES_MAX: Final = 16 << 20
+# An answer that never came is asked for again at once; ten minutes are patience with a client that
+# was stopped meanwhile. What is older would only keep a small log from getting smaller.
+COMMAND_MS_MAX: Final = 10 * 60_000
 
 _FRAME: Final = struct.Struct("<24xQI")  # of a frame's head: first_seq n
 _RECORD: Final = struct.Struct("<4xIQ8xBBH16s12x")  # len seq kind flags key_len command_id
@@ -96,6 +99,8 @@ class Memory:
         for event in reversed(self._events):
             size += event.length
             if event.seq <= self.commands_after or size > COMMAND_BYTES_MAX:
+                break
+            if self._now_ms - event.time_ms > COMMAND_MS_MAX:
                 break
             ids.add(event.command_id)
         ids.discard(b"")

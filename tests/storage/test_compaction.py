@@ -8,7 +8,7 @@ from lithair.core.upgrade import Upgrade
 from lithair.errors import DamagedLog, StorageFull
 from lithair.storage.compaction import CompactionPlan, compact, remove_leftovers
 from lithair.storage.event_log import EventLog, LogOptions
-from lithair.storage.merge_table import COMMAND_BYTES_MAX, Memory, RememberedEvent
+from lithair.storage.merge_table import COMMAND_BYTES_MAX, COMMAND_MS_MAX, Memory, RememberedEvent
 from lithair.storage.snapshot import Snapshot
 from tests.storage.compacting import (
     FORM,
@@ -290,3 +290,12 @@ def test_the_records_of_commands_alone_are_bounded() -> None:
         event = remembered(seq, NOW_MS, key_hash, b"c%015d" % (seq // 2))
         memory.add(event._replace(length=COMMAND_BYTES_MAX // 10))
     assert [event.seq for event in memory.kept()] == [2, 3, *range(90, 101)]
+
+
+def test_the_records_of_commands_alone_go_when_nobody_can_wait_for_an_answer() -> None:
+    memory = Memory(cut=100, now_ms=NOW_MS)
+    for seq in range(1, 7):
+        time_ms = NOW_MS - COMMAND_MS_MAX - 4 + seq
+        key_hash = b"k" * 16 if seq == 2 else b""
+        memory.add(remembered(seq, time_ms, key_hash, b"c%015d" % seq))
+    assert [event.seq for event in memory.kept()] == [2, 4, 5, 6]
