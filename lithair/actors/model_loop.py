@@ -253,7 +253,7 @@ class ModelLoop:
         try:
             found = self._log.command_events(outcome.repeat_of)
             if not found:
-                raise Refusal(410, "This was done before; what it was answered is not kept any more")
+                raise Refusal(410, "This was done before; its answer is not kept any more")
             events = [self._state.present(event) for event in found]
         except LithairError as error:
             if error.status >= 500:
