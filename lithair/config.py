@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True):
     restart_limit: RestartLimit = RestartLimit()
     admin_token: str | None = None
     metrics_token: str | None = None
+    secret_key_file: str | None = None  # a path; for second factors
     http_transport: str = "tornado"
 
     @property
@@ -291,5 +292,6 @@ SETTINGS: dict[str, Setting] = {
     "metrics_token": Setting(
         "LT_METRICS_TOKEN", "", _token, "visible ASCII characters", is_secret=True
     ),
+    "secret_key_file": Setting("LT_SECRET_KEY_FILE", "", _text, "the path of a file"),
     "http_transport": Setting("LT_HTTP_TRANSPORT", "", _word(HTTP_TRANSPORTS), "tornado"),
 }

@@ -6,6 +6,7 @@ needs the server; the other commands work on the directory of `with_users` as we
 """
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -18,9 +19,15 @@ from lithair.cli.server import run_dir_option
 from lithair.cli.status import table
 from lithair.errors import Conflict
 from lithair.gateway.passwords import hash_password
+from lithair.gateway.second_factor import SecretBox, new_secret, step_of, uri_of
+from lithair.storage.secret_key import read_secret_key
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
+MAKE_KEY: Final = (
+    "make one, outside the data (openssl rand -base64 32 > secret.key), and give its path to the"
+    " server and here with LT_SECRET_KEY_FILE"
+)
 COLUMNS: Final = ("name", "role", "state", "second factor", "created")
 
 
@@ -114,6 +121,58 @@ def passwd(name: str, password_stdin: bool, run_dir: str | None) -> None:
         password_hash = hash_password(new_password(password_stdin))
         ended = book.lock_out(key_of(name), {"password_hash": password_hash})
     click.echo(f"{name} has another password; {_sessions(ended)} ended")
+
+
+@users.command()
+@click.argument("name")
+@click.option("--off", is_flag=True, help="Take the second factor away instead.")
+@click.option("--issuer", default="Lithair", help="What the app calls this server.")
+@click.option(
+    "--secret-key-file",
+    envvar="LT_SECRET_KEY_FILE",
+    metavar="FILE",
+    help="The server's secret key: this option or LT_SECRET_KEY_FILE.",
+)
+@run_dir_option
+def totp(
+    name: str, off: bool, issuer: str, secret_key_file: str | None, run_dir: str | None
+) -> None:
+    """Give the user NAME a second factor: codes of an app, asked for at each login.
+
+    On a terminal it shows a QR code for the app, and asks for a code before anything is kept;
+    elsewhere it prints the otpauth:// line. The server has to have the same secret key.
+    """
+    with RunningBook(run_dir) as book:
+        account = book.get(key_of(name))
+        if off:
+            book.change(account.id, {"totp_secret": ""})
+            click.echo(f"{name} needs a password only", err=True)
+            return
+        if secret_key_file is None:
+            raise click.UsageError(f"there is no secret key: {MAKE_KEY}")
+        box = SecretBox(read_secret_key(secret_key_file))
+        secret = new_secret()
+        step = show_secret(uri_of(secret, account.name, issuer), secret)
+        sealed = box.seal(secret, account.id)
+        book.change(account.id, {"totp_secret": sealed, "totp_step": step})
+    click.echo(f"{name} needs a code of the app at each login", err=True)
+
+
+def show_secret(uri: str, secret: str) -> int:
+    """Show a secret, and on a terminal ask for a code; gives the step that this has used up."""
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        click.echo(uri)
+        return 0
+    import segno
+
+    segno.make(uri).terminal(compact=True)
+    click.echo(uri)
+    while True:
+        code: str = click.prompt("The code that the app shows", type=str)
+        step = step_of(secret, code, time.time(), 0)
+        if step is not None:
+            return step
+        click.echo("that is not the code; is the app's clock right?", err=True)
 
 
 def book_of(run_dir: str | None, data_dir: str | None) -> AccountBook:

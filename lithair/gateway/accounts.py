@@ -10,24 +10,41 @@ written down before they are ended, and who is logging in meanwhile looks again.
 
 import ipaddress
 import logging
+import time
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from lithair.accounts import KEY_CHARACTERS_MAX, Account, key_of
 from lithair.client.accounts import AccountCalls, TooMany
 from lithair.client.calls import Call
-from lithair.errors import NotFound, PreconditionFailed
-from lithair.gateway.answers import Problem
+from lithair.errors import FieldError, LithairError, NotFound, PreconditionFailed
+from lithair.gateway.answers import RETRY_AFTER_FAILED_S, Problem
 from lithair.gateway.own_model import OwnModel
 from lithair.gateway.passwords import PasswordThreads, is_outdated
+from lithair.gateway.second_factor import SecretBox, step_of
 from lithair.gateway.tokens import challenge
 
 IPV6_PREFIX: Final = 64  # one household or one machine has all of these addresses
 WRONG: Final = "The username or the password is not right"
 WRONG_PASSWORD: Final = "The present password is not right"
 NO_ACCOUNT: Final = "This session is not that of an account"
+NEEDS_CODE: Final = "The code of the second factor is needed"
+WRONG_CODE: Final = "The code of the second factor is not right"
+NO_CODES: Final = "The second factor can't be checked for now"
+NO_KEY: Final = "the server has no secret key; give it the one of `lithair users totp`"
 CHANGED: Final = "The account was changed meanwhile; try again"
 
 _log = logging.getLogger("lithair.http")
+
+
+class CodeNeeded(LithairError):
+    """The password is right, and the account has a second factor."""
+
+    status = 401
+
+
+class WrongCode(CodeNeeded):
+    """The code that was given is not right, or was used before."""
 
 
 class Asked(NamedTuple):
@@ -36,6 +53,7 @@ class Asked(NamedTuple):
     username: str
     password: str
     address: str
+    code: str | None = None  # of the second factor
 
 
 class Known(NamedTuple):
@@ -48,14 +66,23 @@ class Known(NamedTuple):
 class Accounts:
     """The accounts of an application, one of these per gateway."""
 
-    def __init__(self, users: OwnModel[Account], passwords: PasswordThreads) -> None:
+    def __init__(
+        self,
+        users: OwnModel[Account],
+        passwords: PasswordThreads,
+        box: SecretBox | None = None,
+        clock_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._box = box  # None: there is no secret key
+        self._clock_s = clock_s
         self._users = users
         self._calls = AccountCalls()
         self._passwords = passwords
 
     async def check(self, asked: Asked) -> Account:
         """Give the account of who can log in; raises `Problem` 401, 429, 503."""
-        known = await self._proven(key_of(asked.username)[:KEY_CHARACTERS_MAX], asked)
+        key = key_of(asked.username)[:KEY_CHARACTERS_MAX]
+        known = await self._proven(key, asked, self._with_code)
         if known is None:
             raise Problem(401, WRONG, challenge())
         if is_outdated(known.account.password_hash):
@@ -76,7 +103,7 @@ class Accounts:
         """
         if await self._find(asked.username) is None:
             raise Problem(403, NO_ACCOUNT)
-        known = await self._proven(asked.username, asked)
+        known = await self._proven(asked.username, asked, _without_code)
         if known is None:
             raise Problem(403, WRONG_PASSWORD)
         changes = {
@@ -88,8 +115,13 @@ class Accounts:
         except (PreconditionFailed, NotFound):
             raise Problem(409, CHANGED) from None
 
-    async def _proven(self, key: str, asked: Asked) -> Known | None:
-        """Compare a password, as one attempt; None when it is not right."""
+    async def _proven(
+        self, key: str, asked: Asked, also: Callable[[Known, Asked], Awaitable[Known]]
+    ) -> Known | None:
+        """Compare a password, and what is asked for `also`, as one attempt; None when it is not it.
+
+        Of an account whose password was right, `also` may raise WrongCode, which is a failure, too.
+        """
         number = await self._take_place(key, counted_address(asked.address))
         has_failed = False  # nor when it never came to be known, as when time was up
         try:
@@ -99,7 +131,10 @@ class Accounts:
             if known is None or known.account.disabled or not is_right:
                 has_failed = True
                 return None
-            return known
+            return await also(known, asked)
+        except WrongCode:
+            has_failed = True
+            raise
         finally:
             # Not waited for: until it arrives the attempt counts as under way, which is no less.
             _ = self._users.ask(self._calls.settle(number, has_failed=has_failed))
@@ -116,6 +151,33 @@ class Accounts:
         account = call.result(reply)
         return None if account is None else Known(account, reply.item_seq)
 
+    async def _with_code(self, known: Known, asked: Asked) -> Known:
+        """Ask for the second factor where there is one; a code that is right is good no more."""
+        account = known.account
+        if not account.totp_secret:
+            return known
+        if not asked.code:
+            raise CodeNeeded(NEEDS_CODE, errors=[FieldError("code", "is missing")])
+        step = step_of(self._secret_of(account), asked.code, self._clock_s(), account.totp_step)
+        if step is None:
+            raise WrongCode(WRONG_CODE, errors=[FieldError("code", "is not right")])
+        call = self._calls.patch(account.id, {"totp_step": step}, known.seq)
+        try:
+            reply = await self._users.ask(call)
+            return Known(call.result(reply), reply.item_seq)
+        except (PreconditionFailed, NotFound):  # somebody was faster, with this code perhaps
+            raise WrongCode(WRONG_CODE, errors=[FieldError("code", "is not right")]) from None
+
+    def _secret_of(self, account: Account) -> str:
+        """Give the secret of an account's second factor; raises `Problem` 503."""
+        try:
+            if self._box is None:
+                raise LithairError(NO_KEY)
+            return self._box.open(account.totp_secret, account.id)
+        except LithairError as error:
+            _log.error("a second factor can't be checked: %s", error)
+            raise Problem(503, NO_CODES, (("Retry-After", str(RETRY_AFTER_FAILED_S)),)) from None
+
     async def _hash_again(self, known: Known, password: str) -> None:
         """Keep a password's hash with the present parameters; another time, if that fails."""
         changes = {"password_hash": await self._passwords.hash(password)}
@@ -123,6 +185,10 @@ class Accounts:
             await self._users.do(self._calls.patch(known.account.id, changes, known.seq))
         except (PreconditionFailed, NotFound):
             _log.debug("a password was not hashed again: its account has changed")
+
+
+async def _without_code(known: Known, _asked: Asked) -> Known:
+    return known
 
 
 def counted_address(address: str) -> str:

@@ -4,7 +4,8 @@ Owns what they take and answer. Law: they are routes like a user's own, through 
 login that a page of somebody else has sent is refused, whatever it carries. Neither a password nor
 a token is in any answer but the one to a login, which nobody may keep.
 
-    POST /auth/login    {"username", "password"} -> 200 {"session_token", "role", "expires_in"}
+    POST /auth/login    {"username", "password" [, "code"]}
+                                                 -> 200 {"session_token", "role", "expires_in"}
     POST /auth/logout                            -> 204
     GET  /auth/me       -> 200 {"user_id", "username", "role", "expires_in"}
     POST /auth/password {"password", "new_password"} -> 204
@@ -17,10 +18,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from lithair.accounts import password_problem
+from lithair.core.problem import problem_body
 from lithair.declaration.paths import ACCOUNT_PATHS
 from lithair.errors import FieldError, ValidationFailed
-from lithair.gateway.accounts import WRONG, Accounts, Asked
-from lithair.gateway.answers import Problem
+from lithair.gateway.accounts import WRONG, Accounts, Asked, CodeNeeded
+from lithair.gateway.answers import PROBLEM_JSON, Problem
 from lithair.gateway.gate import CROSS_SITE, Rule
 from lithair.gateway.route_handler import RouteHandler, RouteTools
 from lithair.gateway.sessions import Sessions
@@ -36,6 +38,7 @@ class LoginAsked(msgspec.Struct, frozen=True):
 
     username: str
     password: str
+    code: str | None = None  # of the second factor, where the account has one
 
 
 class PasswordAsked(msgspec.Struct, frozen=True):
@@ -55,7 +58,11 @@ class Auth:
     async def log_in(self, request: Request, address: str) -> Response:
         """Make a session for who knows a password."""
         body = request.json(LoginAsked)
-        account = await self._accounts.check(Asked(body.username, body.password, address))
+        asked = Asked(body.username, body.password, address, body.code)
+        try:
+            account = await self._accounts.check(asked)
+        except CodeNeeded as error:
+            return _without_code(error)
         made = await request.sessions.create(account.id, account.role, username=account.name)
         if not await self._accounts.is_current(account):
             await request.sessions.end(made)
@@ -142,6 +149,11 @@ class AuthHandler(RouteHandler):
         if self._refuses_other_sites and self._tools.gate.is_cross_site(sent.headers, is_tls):
             raise Problem(403, CROSS_SITE)
         await super()._enter()
+
+
+def _without_code(error: CodeNeeded) -> Response:
+    fields = {"Content-Type": PROBLEM_JSON, **_NOT_KEPT, **dict(challenge())}
+    return Response(problem_body(error.status, str(error), error.errors), error.status, fields)
 
 
 def _own(request: Request) -> Session:
