@@ -94,17 +94,15 @@ def _take_snapshot(
         replay.take_remembered(remembered)
     replay.begin_after(header.cut, header.time_ms)
     projection = state.tables.projection
-    if state.tables.eviction is None:
-        take: Callable[[Slot, bytes], None] = projection.warm_up
-    elif upgrade is not None or header.kept != kept.wires:
-
-        def take(slot: Slot, payload: bytes) -> None:
-            projection.evict(slot, kept.cell(payload))
-
-    else:
+    all_are_hot = state.tables.eviction is None
+    if not all_are_hot and upgrade is None and header.kept == kept.wires:
         return
-    for slot, payload in _records(snapshot, state, on_step):
-        take(slot, payload if upgrade is None else _present(upgrade, payload, state, slot))
+    for slot, stored in _records(snapshot, state, on_step):
+        payload = stored if upgrade is None else _present(upgrade, stored, state, slot)
+        if all_are_hot:
+            projection.warm_up(slot, payload)
+        else:
+            projection.evict(slot, kept.cell(payload))
 
 
 def _present(upgrade: Upgrade, payload: bytes, state: ModelState, slot: Slot) -> bytes:
