@@ -106,6 +106,7 @@ STATUSES: Final[dict[int, str]] = {
     414: "the request's path is too long",
     415: "the body is not application/json",
     422: "the body fails validation, or the Idempotency-Key was used with another body",
+    429: "too much of this came from there; Retry-After says when it may go on",
     431: "the head is over 64 KiB or 100 fields",
     500: "the server made a mistake; its log says more",
     503: "the model can't be reached, or too much is waiting for it; Retry-After says when",
