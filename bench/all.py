@@ -5,7 +5,15 @@ Some need 3 GB of disk below the project, and 1 GB of memory.
 
 from pathlib import Path
 
-from bench import compaction, event_log, http_load, opening, reads_beside_syncs, retention
+from bench import (
+    compaction,
+    event_log,
+    http_load,
+    logins,
+    opening,
+    reads_beside_syncs,
+    retention,
+)
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 HEAD = """# Results
@@ -18,7 +26,7 @@ absolute numbers move with the machine and with what else runs on it.
 
 def main() -> None:
     sections: list[str] = []
-    benchmarks = (http_load, reads_beside_syncs, opening, retention, compaction, event_log)
+    benchmarks = (http_load, reads_beside_syncs, opening, retention, compaction, event_log, logins)
     for benchmark in benchmarks:
         section = benchmark.measure()
         print(section, flush=True)

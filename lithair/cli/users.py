@@ -125,6 +125,20 @@ def passwd(name: str, password_stdin: bool, run_dir: str | None) -> None:
 
 @users.command()
 @click.argument("name")
+@click.argument("role")
+@run_dir_option
+def role(name: str, role: str, run_dir: str | None) -> None:
+    """Give the user NAME another ROLE, and end the sessions, which have the old one."""
+    problem = role_problem(role)
+    if problem is not None:
+        raise click.UsageError(problem)
+    with RunningBook(run_dir) as book:
+        ended = book.lock_out(key_of(name), {"role": role})
+    click.echo(f"{name} is {role or 'nobody in particular'} now; {_sessions(ended)} ended")
+
+
+@users.command()
+@click.argument("name")
 @click.option("--off", is_flag=True, help="Take the second factor away instead.")
 @click.option("--issuer", default="Lithair", help="What the app calls this server.")
 @click.option(

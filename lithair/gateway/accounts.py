@@ -81,7 +81,8 @@ class Accounts:
 
     async def check(self, asked: Asked) -> Account:
         """Give the account of who can log in; raises `Problem` 401, 429, 503."""
-        key = key_of(asked.username)[:KEY_CHARACTERS_MAX]
+        # No name is longer; what is cut off makes it no other's.
+        key = key_of(asked.username[:KEY_CHARACTERS_MAX])[:KEY_CHARACTERS_MAX]
         known = await self._proven(key, asked, self._with_code)
         if known is None:
             raise Problem(401, WRONG, challenge())

@@ -95,6 +95,14 @@ def test_another_password_ends_the_sessions_of_that_user(folder: Path, server: S
     assert log_in(server, "ann", OTHER_WORD).status_code == 200
 
 
+def test_another_role_is_that_of_the_next_session(folder: Path, server: Started) -> None:
+    add(folder, "Ann")
+    token = {"Authorization": f"Bearer {log_in(server, 'ann', WORD).json()['session_token']}"}
+    assert lithair(folder, "users", "role", "ann", "Admin").returncode == 0
+    assert httpx2.get(f"{server.url}/auth/me", headers=token).status_code == 401
+    assert log_in(server, "ann", WORD).json()["role"] == "Admin"
+
+
 def test_a_directory_without_a_server_takes_users_and_the_server_finds_them(folder: Path) -> None:
     assert add(folder, "Ann") == 4  # no server, and no directory given
     assert lithair(folder, "users", "list", *DATA_DIR).returncode == 1  # there is none yet
