@@ -199,6 +199,9 @@ class Views:
             self._views[access] = view
         return view
 
+    def __len__(self) -> int:
+        return len(self._views)
+
     def _make(self, access: str) -> View:
         if access == TRUSTED:
             return View(self._sight(frozenset()), self._take_max)

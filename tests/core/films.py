@@ -2,7 +2,7 @@
 
 import itertools
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -66,7 +66,7 @@ class Placed(NamedTuple):
 class Bench:
     """Drives a `ModelState` as a model process does, with a list for a log."""
 
-    def __init__(self, handler: ModelHandler[Film] | None = None) -> None:
+    def __init__(self, handler: ModelHandler[Any] | None = None) -> None:
         self.handler = handler or ModelHandler(Film, "unused")
         self.state = ModelState(self.handler, take_max=1000)
         self.events: list[Event] = []
