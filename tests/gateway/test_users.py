@@ -4,20 +4,24 @@ import http.client
 import json
 import time
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import httpx2
 import pytest
+from argon2 import PasswordHasher
 
 from lithair import Lithair
 from lithair.accounts import USERS, Account, key_of
+from lithair.cli.account_book import RunningBook
 from lithair.client.accounts import AccountCalls
+from lithair.client.calls import Calls
 from lithair.client.connection import Connection
 from lithair.core.lockout import ADDRESS_MAX, USER_AND_ADDRESS_MAX
 from lithair.gateway.accounts import counted_address
 from lithair.gateway.passwords import hash_password
 from lithair.http import Request
+from lithair.internal import SESSIONS, SessionRecord
 from tests.gateway.mailbox import problem_of
 
 WORD = "correct horse battery"
@@ -252,9 +256,22 @@ def test_a_password_is_changed_by_who_knows_it_and_to_a_good_one(place: Place) -
     assert place.account("max").generation == 0
 
 
-def test_a_hash_of_other_parameters_is_replaced_at_the_next_login(place: Place) -> None:
-    from argon2 import PasswordHasher
+def test_a_login_under_way_while_a_user_is_disabled_leaves_no_session(place: Place) -> None:
+    """It found the account enabled and the password right; only a second look tells it."""
+    place.add("Oda")
+    place.change("oda", password_hash=PasswordHasher(30, 64 << 10, 1).hash(WORD))  # over a second
+    with ThreadPoolExecutor(1) as threads, RunningBook(place.connection.run_dir) as book:
+        login = threads.submit(place.log_in, "oda", WORD, "127.0.11.1")
+        assert wait([login], timeout=0.5).not_done  # it is at the password by now
+        book.lock_out("oda", {"disabled": True})
+        assert not login.done()
+        assert login.result().status == 401
+    calls = Calls(SessionRecord)
+    live = place.connection.wait(SESSIONS, calls.list_fields(calls.pairs({"user_id": "=oda"})))
+    assert live.total == 0
 
+
+def test_a_hash_of_other_parameters_is_replaced_at_the_next_login(place: Place) -> None:
     place.add("Ned")
     old = PasswordHasher(1, 8192, 1).hash(WORD)
     place.change("ned", password_hash=old)
