@@ -151,9 +151,11 @@ class Compaction:
     def request(self, keep_history: bool, purge: frozenset[str], on_done: OnDone) -> None:
         """Ask for a compaction; one that runs is joined when it does what is asked.
 
-        `on_done` is called in a turn, or at once when there is nothing to do.
+        Where the application keeps history, every compaction does. `on_done` is called in a turn,
+        or at once when there is nothing to do.
         """
-        wanted = Wanted(keep_history, purge, [on_done])
+        is_kept = self._automatic is not None and self._automatic.keep_history
+        wanted = Wanted(keep_history or is_kept, purge, [on_done])
         if self._wanted is None:
             self._begin(wanted)
         elif self._wanted.covers(wanted):

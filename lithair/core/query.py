@@ -166,7 +166,8 @@ class QueryReader:
         if sign == "[":
             texts = [t.replace("\\,", ",") for t in re.split(r"(?<!\\),", rest)]
             operands = tuple(None if t == NULL else _operand(path, t) for t in texts)
-            allowed = frozenset(operands)
+            is_plain = not _is_list(path) and not _is_object(path)  # those can't be in a set
+            allowed = frozenset(operands) if is_plain else operands
             return Filter(path, sign, operands, lambda value: value in allowed)
         if sign in _RANGES:
             return _range(path, sign, _operand(path, rest))

@@ -232,15 +232,32 @@ class Merge:
         remembered: list[RememberedEvent],
         places: Places,
     ) -> None:
-        """Write what is remembered; an event that is its item's last one refers to that record."""
-        purged_up_to = table.purged_up_to
+        """Write what is remembered; an event that is its item's last one refers to that record.
+
+        Of a command that wrote a purged item nothing is: half of an answer would be a wrong one.
+        """
+        lost = self._commands_of_purged(table, remembered, places)
         for events in chunks(remembered):
             others = iter(self._events([event for event in events if event.seq not in places]))
             for known in events:
                 place, length = places.get(known.seq, (0, 0))
                 event = _without_item(known) if place else next(others)
-                if event.kind != ERASED and event.seq > purged_up_to.get(event.key, 0):
+                if (known.command_id or known.seq) not in lost:
                     writer.add_remembered(event, place, length)
+
+    def _commands_of_purged(
+        self, table: MergeTable, remembered: list[RememberedEvent], places: Places
+    ) -> set[bytes | int]:
+        """Give the ids of the commands that wrote purged items; the seqs of those without one."""
+        lost: set[bytes | int] = set()
+        purged_up_to = table.purged_up_to
+        if not purged_up_to:
+            return lost
+        for events in chunks([event for event in remembered if event.seq not in places]):
+            for event in self._events(events):
+                if event.kind == ERASED or event.seq <= purged_up_to.get(event.key, 0):
+                    lost.add(event.command_id or event.seq)
+        return lost
 
     def _events(self, remembered: list[RememberedEvent]) -> list[Event]:
         """Read remembered events, in the present form."""

@@ -112,6 +112,15 @@ def test_history_is_kept_when_it_was_declared() -> None:
     model.close()
 
 
+def test_history_that_was_declared_is_kept_by_whoever_asks_for_a_compaction() -> None:
+    model = Model(keep_history=True)
+    model.write(3)
+    model.compaction.request(False, frozenset(("n2",)), lambda _came: None)  # as a purge does
+    assert model.turn(0) == 1
+    assert len(model.disk.names("/data/archive")) == 1
+    model.close()
+
+
 def test_nothing_is_left_behind_by_a_process_that_stops_in_the_midst_of_it(model: Model) -> None:
     model.errands.go.clear()
     model.turn(0)

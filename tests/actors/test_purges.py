@@ -11,7 +11,7 @@ from lithair.actors.errand import PurgeTask
 from lithair.app import Lithair
 from lithair.core.event import ERASED
 from lithair.wire.codec import decode_events
-from lithair.wire.messages import Reply
+from lithair.wire.messages import Reply, Write
 from lithair.wire.protocol import TRUSTED, Verb
 from tests.actors.errands import Errands
 from tests.actors.serving import Note, Served
@@ -198,3 +198,20 @@ def test_events_of_a_purged_item_are_told_apart(served: Purging) -> None:
     assert len(erased) == 10
     assert all(not event.key and not any(event.payload) for event in erased)
     assert "gone" not in [event.key for event in seen]
+
+
+def test_a_bulk_that_wrote_a_purged_item_is_not_answered_again_in_part(served: Purging) -> None:
+    items = [{"id": key, "text": CANARY} for key in ("x", "gone", "y")]
+    keyed = served.command(items)._replace(idempotency=bytes(range(32)))
+    other = served.command([{"id": "z"}])._replace(idempotency=bytes(range(1, 33)))
+
+    def again(command: Write) -> int:
+        repeat = command._replace(command_id=served.command().command_id)
+        return wait_until(served.start(Verb.BULK, repeat), "the repeat").status
+
+    for command in (keyed, other):
+        assert wait_until(served.start(Verb.BULK, command), "the bulk").status == 201
+    served.delete()
+    assert (again(keyed), again(other)) == (201, 201)
+    assert served.purge().status == 200
+    assert (again(keyed), again(other)) == (410, 201)

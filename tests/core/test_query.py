@@ -207,6 +207,8 @@ def test_dotted_names_lists_and_times_can_be_asked_about() -> None:
     assert bench.ids(("sort", "place.city")) == ["b", "a", "c"]
     assert bench.ids(("place", "null")) == ["c"]
     assert bench.ids(("tags", "~noi")) == ["a"]
+    assert bench.ids(("tags", "[null]")) == []
+    assert bench.ids(("place", "[null]")) == ["c"]
     assert bench.ids(("made", ">2023-11-14"), ("made", "<2023-11-15T00:00:00+00:00")) == [
         "a",
         "b",
