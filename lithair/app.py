@@ -17,6 +17,7 @@ from lithair.declaration.asked import (
     AskedCompaction,
     AskedLater,
     AskedModel,
+    AskedRateLimit,
     AskedRoute,
     AskedStatic,
     AskedTornado,
@@ -134,6 +135,15 @@ class Lithair:
         self._asked.tokens.append((written("with_tokens", (data_dir,)), data_dir))
         return self
 
+    def with_rate_limit(self, prefix: str, requests: int, per: "float | dt.timedelta") -> "Lithair":
+        """Answer 429 to more than so many requests `per` seconds below a path.
+
+        Counted by each gateway, for each address and each token.
+        """
+        call = written("with_rate_limit", (prefix, requests), per=per)
+        self._asked.rate_limits.append(AskedRateLimit(call, prefix, requests, per))
+        return self
+
     def with_sse(self, enabled: bool = True) -> "Lithair":
         """Serve streams of changes, or not."""
         self._asked.streams = enabled
@@ -190,6 +200,11 @@ class Lithair:
     def with_cors(self, origins: str | Iterable[str]) -> "Lithair":
         """Let pages of these origins use the API."""
         return self._set(cors_origins=origins if isinstance(origins, str) else list(origins))
+
+    def with_trusted_proxies(self, addresses: str | Iterable[str]) -> "Lithair":
+        """Believe proxies at these addresses or networks who a client is, and whether over TLS."""
+        listed = addresses if isinstance(addresses, str) else list(addresses)
+        return self._set(trusted_proxies=listed)
 
     def with_timeout(self, seconds: "float | dt.timedelta") -> "Lithair":
         """Answer a request within this many seconds (30), or 504."""

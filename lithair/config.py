@@ -10,6 +10,7 @@ option > LT_* variable > code > default; a value that can't be read stops the st
 """
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True):
     tls_cert: str | None = None
     tls_key: str | None = None
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()  # addresses and networks
     log_level: str = "info"
     durability: str = "always"
     max_take: int = 1000
@@ -247,6 +249,20 @@ def _origins(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _networks(value: object) -> tuple[str, ...]:
+    """Read addresses and networks; a network's address has nothing behind its prefix."""
+    if isinstance(value, str):
+        value = [part for part in re.split(r"[,\s]+", value) if part]
+    if not isinstance(value, list):
+        raise ValueError(value)
+    found: list[str] = []
+    for part in cast("list[object]", value):
+        if not isinstance(part, str):  # a number would be taken for an address
+            raise ValueError(part)
+        found.append(str(ipaddress.ip_network(part.strip())))
+    return tuple(dict.fromkeys(found))
+
+
 _DURATION_FORM = "a number of seconds above 0, or one with a unit of ms s m h, such as 30s"
 _SIZE_FORM = "a number of bytes above 0, or one with a unit, such as 16MiB"
 
@@ -268,6 +284,12 @@ SETTINGS: dict[str, Setting] = {
         "with_cors",
         _origins,
         "origins with commas between them, such as https://a.example,https://b.example:8443, or *",
+    ),
+    "trusted_proxies": Setting(
+        "LT_TRUSTED_PROXIES",
+        "with_trusted_proxies",
+        _networks,
+        "addresses or networks with commas between them, such as 127.0.0.1,10.0.0.0/8",
     ),
     "log_level": Setting(
         "LT_LOG_LEVEL", "", _word(LOG_LEVELS), "debug, info, warning, error or critical"

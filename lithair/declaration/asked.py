@@ -56,6 +56,13 @@ class AskedCompaction(msgspec.Struct, frozen=True):
     keep_history: object
 
 
+class AskedRateLimit(msgspec.Struct, frozen=True):
+    call: str
+    prefix: object
+    requests: object
+    per: object
+
+
 class AskedLater(msgspec.Struct, frozen=True):
     """A call for something that this version keeps and does not serve."""
 
@@ -75,6 +82,7 @@ class Asked(msgspec.Struct):
     users: list[tuple[str, object]] = []  # call, directory
     tokens: list[tuple[str, object]] = []  # call, directory
     compactions: list[AskedCompaction] = []
+    rate_limits: list[AskedRateLimit] = []
     later: list[AskedLater] = []
     settings: dict[str, object] = {}
     requires_session: bool = False

@@ -11,6 +11,7 @@ from lithair.declaration.asked import Asked
 from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
 from lithair.declaration.internal_models import account_store, session_store, token_store
+from lithair.declaration.limit_checks import rate_limits
 from lithair.declaration.model_checks import (
     model_declarations,
     unused_overrides,
@@ -41,6 +42,7 @@ def assemble(
     draft.mistakes.extend(shadow_mistakes(asked))
     _check_gates(asked, draft)
     compaction = _compaction(asked, draft)
+    limits = rate_limits(asked, draft)
     _check_later(asked, draft)
     resolved = _settle(asked, environ, command_line, draft)
     if draft.mistakes or resolved is None:
@@ -63,6 +65,7 @@ def assemble(
         internal_models=tuple(store for _, store in stores),
         sessions=sessions,
         requires_session=bool(asked.requires_session),
+        rate_limits=tuple(limits),
     )
 
 

@@ -152,6 +152,14 @@ class SessionsDeclaration(msgspec.Struct, frozen=True):
     cookie_samesite: str = "Lax"
 
 
+class RateLimitDeclaration(msgspec.Struct, frozen=True):
+    """How many requests below `prefix`, which ends with "/", one address or token may send."""
+
+    prefix: str
+    requests: int
+    per_ms: int
+
+
 class Declaration(msgspec.Struct, frozen=True):
     """An application that has passed every check."""
 
@@ -168,6 +176,7 @@ class Declaration(msgspec.Struct, frozen=True):
     internal_models: tuple[ModelDeclaration, ...] = ()
     sessions: SessionsDeclaration | None = None  # None: there are none
     requires_session: bool = False  # of every gated model
+    rate_limits: tuple[RateLimitDeclaration, ...] = ()
 
     @property
     def has_users(self) -> bool:

@@ -49,7 +49,7 @@ class Draft:
             return None
         return os.path.abspath(text)
 
-    def seconds(self, call: str, value: object) -> float | None:
+    def seconds(self, call: str, value: object, name: str = "every") -> float | None:
         """Read seconds or a timedelta; None, and a mistake, when it is neither or not above 0."""
         seconds: object = value
         if isinstance(value, dt.timedelta):
@@ -60,7 +60,7 @@ class Draft:
             and 0 < seconds <= EVERY_S_MAX
         ):
             return float(seconds)
-        self.mistake(call, f"every={value!r} has to be seconds, or a timedelta, above 0")
+        self.mistake(call, f"{name}={value!r} has to be seconds, or a timedelta, above 0")
         return None
 
     def modules(self) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The connection as a tornado.web.Application sees it.
 
 Owns what is added to every answer of the Application, whoever wrote the handler: the fields for
-cross-origin requests, and no Server field that tells which version of what runs here. Law: after
-`detach_answer` nothing of the Application's answer goes out any more.
+cross-origin requests and those of pages, and no Server field that tells which version of what runs
+here. What a trusted proxy has said of the client, the Application sees as the client's own. Law:
+after `detach_answer` nothing of the Application's answer goes out any more.
 """
 
 import asyncio
@@ -12,18 +13,34 @@ from tornado.httputil import HTTPHeaders, RequestStartLine, ResponseStartLine
 
 from lithair.gateway.answers import Fields
 from lithair.gateway.contract import Connection
+from lithair.gateway.page_fields import add_page_fields
+from lithair.gateway.proxies import Client
+
+
+class ClientContext:
+    """Where a request comes from, in Tornado's words."""
+
+    def __init__(self, client: Client) -> None:
+        self.remote_ip: str | None = client.address
+        self.protocol = "https" if client.is_tls else "http"
 
 
 class AnswerConnection(Connection):
     """Passes an answer on to the transport's connection."""
 
     def __init__(
-        self, connection: Connection, fields: Fields, on_begin: Callable[[int], None]
+        self,
+        connection: Connection,
+        fields: Fields,
+        on_begin: Callable[[int], None],
+        client: Client,
     ) -> None:
         self._connection = connection
         self._fields = fields
         self._on_begin = on_begin  # called with the status
         self._is_detached = False
+        if client.is_told:
+            self.context = ClientContext(client)
         self.is_begun = False
 
     def __getattr__(self, name: str) -> object:
@@ -54,6 +71,7 @@ class AnswerConnection(Connection):
         self.is_begun = True
         if headers.get("Server", "").startswith("TornadoServer"):
             del headers["Server"]
+        add_page_fields(headers)
         for name, value in self._fields:
             if name == "Vary" or name not in headers:
                 headers.add(name, value)

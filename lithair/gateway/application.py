@@ -210,4 +210,5 @@ def _is_literal(path: str) -> bool:
 
 
 def _log_request(handler: RequestHandler) -> None:
-    _log.debug("%s %s %d", handler.request.method, handler.request.path, handler.get_status())
+    sent, status = handler.request, handler.get_status()
+    _log.debug("%s %s %s %d", sent.remote_ip, sent.method, sent.path, status)

@@ -21,8 +21,17 @@ from tornado.httputil import (
 from lithair.gateway.answers import Problem
 
 
+class Context(Protocol):
+    """How a connection came to be."""
+
+    remote_ip: str | None
+    protocol: str
+
+
 class Connection(HTTPConnection):
     """A connection as every transport of Tornado's has it; RequestHandler relies on it too."""
+
+    context: Context
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """Call this when the client goes away after its request and before the whole answer."""

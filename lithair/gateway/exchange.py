@@ -38,6 +38,7 @@ from lithair.gateway.gate import CACHE_CONTROL, NOBODY, OPEN, VARY, Identity, Lo
 from lithair.gateway.limits import check_head, declared_length
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
+from lithair.gateway.proxies import SOMEBODY
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
@@ -74,6 +75,7 @@ class Exchange(RequestDelegate):
         "_asker",
         "_begun_s",
         "_body",
+        "_client",
         "_connection",
         "_headers",
         "_held",
@@ -101,6 +103,7 @@ class Exchange(RequestDelegate):
         self.stage = Stage.HEAD
         self._method = ""
         self._path = ""
+        self._client = SOMEBODY
         self._headers = _NO_HEADERS
         self._model: ModelSite | None = None  # once the gate has let the request through to it
         self._asker: Asker | None = None  # once it is known that he may ask that
@@ -134,6 +137,9 @@ class Exchange(RequestDelegate):
                 return None
             raw_path, query = split_target(start_line.path)
             path = decode_path(raw_path)
+            callers = self._site.callers
+            self._client = callers.client(self._connection, headers)
+            callers.check(self._client, self._method, raw_path, headers)
             found = None if path is None else resolve(self._site.models, path)
             if path is None or found is None:
                 return self._delegate(start_line, raw_path, query)
@@ -224,7 +230,7 @@ class Exchange(RequestDelegate):
         verdict: Identity | Problem = NOBODY
         if rule is not OPEN:
             self._is_private = True
-            found = site.gate.admit(rule, self._method, self._headers, site.is_tls)
+            found = site.gate.admit(rule, self._method, self._headers, self._client.is_tls)
             if isinstance(found, Lookup):
                 self.stage = Stage.ADMITTING
                 return self._look_up(found, model, route, query)
@@ -271,12 +277,7 @@ class Exchange(RequestDelegate):
         self._body = []
         self.stage = Stage.ASKED
         self._connection.set_close_callback(self.on_connection_close)
-        self._request_id = self._model.ask(
-            self._question,
-            self._asker,
-            whole,
-            self._replied,
-        )
+        self._request_id = self._model.ask(self._question, self._asker, whole, self._replied)
 
     def _replied(self, reply: Reply) -> None:
         if self.stage is not Stage.ASKED:
@@ -335,7 +336,7 @@ class Exchange(RequestDelegate):
     ) -> Awaitable[None] | None:
         decode_query(query)
         fields = self._site.cross_origin.fields(self._headers.get("Origin"))
-        self._outer = AnswerConnection(self._connection, fields, self._count)
+        self._outer = AnswerConnection(self._connection, fields, self._count, self._client)
         self._inner = self._site.application.start_request(self._server_conn, self._outer)
         self.stage = Stage.DELEGATED
         target = f"{raw_path}?{query}" if query else raw_path
@@ -370,7 +371,8 @@ class Exchange(RequestDelegate):
             for name, value in site.cross_origin.fields(self._headers.get("Origin")):
                 headers.add(name, value)
         if site.is_logging:
-            _log.debug("%s %s %d", self._method, self._path or "-", status)
+            address = self._client.address or "-"
+            _log.debug("%s %s %s %d", address, self._method, self._path or "-", status)
         send(self._connection, status, headers, body, self._method == "HEAD")
 
     def _count(self, status: int) -> None:

@@ -20,6 +20,7 @@ from lithair.gateway.admin_routes import ROUTES
 from lithair.gateway.application import BuiltIn, make_application
 from lithair.gateway.auth_routes import Auth
 from lithair.gateway.backup_route import BACKUP_PATH, BackupRoute
+from lithair.gateway.callers import Callers
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.figures import Figures
 from lithair.gateway.gate import Gate
@@ -28,6 +29,8 @@ from lithair.gateway.links import Links
 from lithair.gateway.machines import Machines
 from lithair.gateway.operations import Operations
 from lithair.gateway.passwords import PasswordThreads
+from lithair.gateway.proxies import Proxies
+from lithair.gateway.rate_limits import RateLimits
 from lithair.gateway.route_handler import RouteTools
 from lithair.gateway.second_factor import SecretBox
 from lithair.gateway.session_cookie import SessionCookie
@@ -89,7 +92,7 @@ async def serve(child: Child, patience: Patience) -> None:
         gate,
         cross_origin,
         BodyLimits(settings.body_bytes_single, settings.body_bytes_bulk),
-        is_tls=tls is not None,
+        _callers(child, is_tls=tls is not None),
     )
     transport = TornadoTransport(loop, site, connections_max(), tls, patience)
     transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
@@ -109,6 +112,14 @@ async def serve(child: Child, patience: Patience) -> None:
             if bearers is not None:
                 await bearers.close()
         await links.close()
+
+
+def _callers(child: Child, *, is_tls: bool) -> Callers:
+    declared = child.declaration
+    trusted = declared.settings.trusted_proxies
+    cookie_name = None if declared.sessions is None else declared.sessions.cookie_name
+    limits = RateLimits(declared.rate_limits, cookie_name) if declared.rate_limits else None
+    return Callers(is_tls, Proxies(trusted) if trusted else None, limits)
 
 
 def _sessions(loop: asyncio.AbstractEventLoop, child: Child, links: Links) -> Sessions | None:

@@ -7,6 +7,7 @@ import logging
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
+from lithair.gateway.callers import Callers
 from lithair.gateway.contract import Connection
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.exchange import Exchange
@@ -23,12 +24,12 @@ class Site:
 
     __slots__ = (
         "application",
+        "callers",
         "cross_origin",
         "figures",
         "gate",
         "held_bytes",
         "is_logging",
-        "is_tls",
         "limits",
         "models",
     )
@@ -40,14 +41,14 @@ class Site:
         gate: Gate,
         cross_origin: CrossOrigin,
         limits: BodyLimits,
-        is_tls: bool = False,
+        callers: Callers | None = None,
     ) -> None:
         self.models = models
         self.application = application
         self.gate = gate
         self.cross_origin = cross_origin
         self.limits = limits
-        self.is_tls = is_tls
+        self.callers = callers or Callers()
         self.figures = RequestFigures()
         self.held_bytes = 0  # of bodies that are being received, all together
         self.is_logging = _log.isEnabledFor(logging.DEBUG)

@@ -83,8 +83,10 @@ def test_tokens_outlive_kills_and_are_nowhere_to_be_read(tmp_path: Path) -> None
         dead, alive = (made(tmp_path, "--role", "writer", "--name", name) for name in "ab")
         assert [status(url, token) for token in (dead, alive)] == [200, 200]
         assert lithair(tmp_path, "tokens", "revoke", "a").returncode == 0
-        for one in [*server.living(), server.process]:
-            one.kill()
+        children = server.living()
+        server.process.kill()
+        for child in children:
+            child.kill()
     with start(tmp_path) as server:
         assert [status(server.url, token) for token in (dead, alive)] == [401, 200]
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
