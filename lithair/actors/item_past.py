@@ -25,6 +25,8 @@ class Cut(Protocol):
 
     @property
     def cut(self) -> int: ...
+    @property
+    def time_ms(self) -> int: ...  # of that event
 
 
 class ItemLookup(Protocol):
@@ -84,6 +86,7 @@ class ItemPast:
         self._event: Event | None = None  # the one that was given last
         self._is_begun = False
         self.is_dropped = False  # there was more, which compaction has dropped
+        self.known_from: tuple[int, int] | None = None  # seq and time: what was before is not told
 
     def step(self) -> Event | None:
         """Give the event before; None at the end. Raises DamagedLog."""
@@ -98,6 +101,8 @@ class ItemPast:
         if found is not None and (found.key != self._key or found.kind == ERASED):
             found = None
         self._event = None if found is None else self._state.present(found)
+        if found is not None:
+            self.known_from = found.seq, found.time_ms
         return self._event
 
     def _last(self) -> Event | None:
@@ -115,12 +120,18 @@ class ItemPast:
             return self._from_snapshot()
 
     def _from_snapshot(self) -> Event | None:
-        """Give the state at the cut in place of a record that was dropped, if it lies before."""
+        """Give the state at the cut in place of a record that was dropped, if it lies before.
+
+        An item that the snapshot has not was not there at the cut; what it was before is dropped.
+        """
         snapshot, event = self._log.snapshot, self._event
+        found: Event | None = None
         if snapshot is not None and (event is None or event.seq > snapshot.header.cut):
-            return snapshot.find(self._key)
-        self.is_dropped = True
-        return None
+            found = snapshot.find(self._key)
+            if found is None:
+                self.known_from = snapshot.header.cut, snapshot.header.time_ms
+        self.is_dropped = found is None
+        return found
 
 
 class HistoryWork:
@@ -164,20 +175,30 @@ class PastItemWork:
         self._key = key
         self._view = view = state.views[access]
         self._show = view.show if query.fields is None else view.shape(query.fields).apply
-        self._was_reached = view.own is None  # what was never there for who asks is a plain 404
+        self._reached: tuple[int, int] | None = None  # the event that came last for who asks
 
     def step(self) -> Read | None:
         for _ in range(STEP_RECORDS):
             event = self._past.step()
-            if event is not None:
-                self._was_reached = self._was_reached or self._view.reaches(event.payload)
-            elif (
-                self._past.is_dropped and self._was_reached
-            ):  # compacted since the point was checked
-                raise dropped(self._log.oldest)
+            if event is None:
+                self._check_dropped()
+            elif self._view.reaches(event.payload):
+                self._reached = self._past.known_from
             if event is None or self._as_of.includes(event.seq, event.time_ms):
                 return self._answer(event)
         return None
+
+    def _check_dropped(self) -> None:
+        """Raise Dropped when it isn't known what was then; the walk has ended.
+
+        For who may see some items only, one that was never there for him is a plain 404.
+        """
+        known = self._past.known_from
+        if not self._past.is_dropped or (known is not None and self._as_of.includes(*known)):
+            return
+        told = known if self._view.own is None else self._reached
+        if told is not None or self._view.own is None:
+            raise dropped(max(self._log.oldest, told or self._log.oldest))
 
     def _answer(self, event: Event | None) -> Read:
         is_gone = event is None or event.kind == EventKind.DELETE

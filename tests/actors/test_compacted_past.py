@@ -197,3 +197,63 @@ def test_an_archive_with_a_gap_is_dropped_not_damaged() -> None:
     living.files.remove(archived[1])
     with pytest.raises(Dropped):
         living.items_at(str(living.log.cut - 1))
+
+
+def test_a_deleted_item_whose_records_are_missing_in_the_archive_is_gone_not_unknown() -> None:
+    """And from the cut on, where the snapshot says that it was not there, it is not found."""
+    living = Living()
+    living.do(Action.CREATE, body=b'{"id":"other"}')
+    living.compact(keep_history=True)
+    living.do(Action.CREATE, body=b'{"id":"a","stock":1}')
+    living.do(Action.DELETE, "a")
+    living.compact()
+    living.do(Action.CREATE, body=b'{"id":"b"}')
+    cut, view = living.log.cut, living.log.view()
+    assert view.archive is not None
+    living.files.remove(view.archive[1])
+    for as_of in ("2", rfc3339(living.times[cut] - 1)):
+        with pytest.raises(Dropped) as dropped:
+            living.item("a", ("as_of", as_of))
+        assert (dropped.value.oldest, dropped.value.oldest_ms) == (cut, living.times[cut])
+    for as_of in (str(cut), str(cut + 1)):
+        assert living.item_at("a", as_of) is None
+    assert living.item_at("other", "2") == living.pasts[2]["other"]
+    with pytest.raises(Refusal) as refused:
+        living.history("a")
+    assert refused.value.status == 404
+
+
+def test_an_item_made_again_is_known_back_to_where_its_records_are_missing() -> None:
+    living = Living()
+    living.do(Action.CREATE, body=b'{"id":"a","stock":1}')
+    living.compact(keep_history=True)
+    living.do(Action.PATCH, "a", b'{"stock":2}')
+    living.compact()
+    living.do(Action.PATCH, "a", b'{"stock":3}')
+    living.do(Action.DELETE, "a")
+    living.compact()
+    living.do(Action.CREATE, body=b'{"id":"a","stock":4}')
+    view = living.log.view()
+    assert view.archive is not None
+    living.files.remove(view.archive[1])
+    for as_of in ("1", "2"):
+        with pytest.raises(Dropped) as dropped:
+            living.item("a", ("as_of", as_of))
+        assert (dropped.value.oldest, dropped.value.oldest_ms) == (3, living.times[3])
+    for seq in (3, 4, 5):
+        assert living.item_at("a", str(seq)) == living.pasts[seq].get("a")
+    assert [entry["seq"] for entry in living.history("a")] == [3, 4, 5]
+
+
+def test_a_compaction_beside_a_walk_to_a_deleted_item_makes_it_dropped() -> None:
+    living = Living()
+    living.do(Action.CREATE, body=b'{"id":"a"}')
+    living.do(Action.DELETE, "a")
+    query = living.state.views[TRUSTED].queries.read_item([("as_of", "1")])
+    grave = living.state.graves.find("a")
+    assert grave is not None
+    living.compact()
+    living.state.graves.dig("a", grave)  # as it is until the graves are forgotten
+    with pytest.raises(Dropped) as dropped:
+        PastItemWork(living.state, living.log, "a", query, TRUSTED).step()
+    assert dropped.value.oldest == 2
