@@ -78,7 +78,7 @@ class Lithair:
         call = written("with_model_full", (model, data_dir, path))
         asked = AskedModel(call, path, model, data_dir, has_roles=True, checker=permission_checker)
         self._asked.models.append(asked)
-        return self._later(call, "role-based permissions are")
+        return self
 
     def with_handler(self, handler: ModelHandler[Any], path: str) -> "Lithair":
         """Serve a model with a handler of the user's own, and its hooks."""

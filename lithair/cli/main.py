@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "purge": "Erase an item for good, from log, snapshot and archive.",
     "users": "Add, list and disable the users that log in.",
     "tokens": "Add, list and revoke the API tokens of machines.",
+    "permissions": "Show what each role may do on every route, field by field.",
     "backup": "Copy all models of a running server, while it goes on.",
     "restore": "Make models' directories from a backup, to its end or to an earlier point.",
     "verify": "Check a model's directory, running or not, or a backup.",

@@ -78,6 +78,9 @@ def _check_gates(asked: Asked, draft: Draft) -> None:
     for route in asked.routes:
         if route.require_session:
             draft.mistake(f"{route.call}, require_session=True", remedy)
+    for model in asked.models:
+        if model.has_roles and not asked.tokens:
+            draft.notices.append(f"{model.call}: {remedy}; until then only the admin token passes.")
 
 
 def _compaction(asked: Asked, draft: Draft) -> CompactionDeclaration | None:

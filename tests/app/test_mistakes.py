@@ -1,7 +1,7 @@
 """Every mistake in an application is one sentence that names the call, and all come at once."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +12,7 @@ from lithair import (
     Model,
     ModelHandler,
     PersistentSessionStore,
+    RolePolicy,
     SessionManager,
 )
 from tests.app import sample_app
@@ -42,6 +43,33 @@ def local_model() -> type[Model]:
 
 MANY: Any = SessionManager(MemorySessionStore())
 WRONG: Any = object()
+
+
+class SlowChecker:
+    async def has_permission(self, role: str, permission: str) -> bool:
+        return role == permission
+
+
+class RolelessChecker:
+    def has_permission(self, permission: str) -> bool:
+        return permission != ""
+
+
+CHECKERS: dict[str, Any] = {
+    "none": WRONG,
+    "a class": RolePolicy,
+    "slow": SlowChecker(),
+    "roleless": RolelessChecker(),
+    "a text": RolePolicy({"editor": "EmailRead"}),
+    "a list": RolePolicy(cast("Any", ["EmailRead"])),
+    "no name": RolePolicy(cast("Any", {"editor": [7]})),
+}
+
+
+def full(checker: str) -> Lithair:
+    return Lithair().with_model_full(Email, "d", "/emails", CHECKERS[checker])
+
+
 NAMELESS: Any = lambda: 1  # noqa: E731 - it has no name, that is the point
 STORE_CLASS: Any = MemorySessionStore
 STORE: Any = MemorySessionStore()
@@ -256,24 +284,6 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
         "with_sessions(...): it was called twice; keep one",
     ),
     (
-        "API tokens where nothing asks for them",
-        Lithair().with_tokens("./tokens"),
-        'with_tokens("./tokens"): nothing asks for a token where there are no sessions',
-    ),
-    (
-        "two kinds of API tokens",
-        Lithair().with_sessions(MANY).with_tokens("./a").with_tokens("./b"),
-        'with_tokens("./b"): it was called twice; keep one',
-    ),
-    (
-        "API tokens in a model's directory",
-        Lithair()
-        .with_sessions(SessionManager(MemorySessionStore()))
-        .with_tokens("d")
-        .with_model(Email, "./d", "/emails"),
-        "have one data directory",
-    ),
-    (
         "compaction after nothing",
         Lithair().with_auto_compaction(0, 300),
         "with_auto_compaction(0, 300): events=0 has to be a whole number above 0",
@@ -298,6 +308,33 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
         Lithair().with_port(70_000),
         "with_port(70000) can't be read: write a number from 0 to 65535.",
     ),
+    (
+        "a checker that can't check",
+        full("none"),
+        "the object object has no method has_permission; write def has_permission(self, role",
+    ),
+    ("the class of a checker", full("a class"), "RolePolicy is a class; write RolePolicy(...)."),
+    (
+        "a checker that takes its time",
+        full("slow"),
+        "SlowChecker.has_permission is a coroutine function; write a plain def.",
+    ),
+    (
+        "a checker of no role",
+        full("roleless"),
+        "RolelessChecker.has_permission has to take a role and a permission",
+    ),
+    (
+        "a policy's text",
+        full("a text"),
+        "RolePolicy: the permissions of 'editor' have to be a list of names",
+    ),
+    (
+        "a policy without roles",
+        full("a list"),
+        "RolePolicy takes a mapping of roles to their permissions",
+    ),
+    ("a policy's number", full("no name"), "RolePolicy: a permission of 'editor' is not a name"),
     ("half of TLS", Lithair().with_tls("cert.pem", ""), "with_tls('') can't be read"),
     ("missing TLS", Lithair().with_tls("c.pem", "k.pem"), "with_tls: there is no file c.pem."),
 ]
@@ -316,10 +353,6 @@ def test_a_mistake_has_a_sentence_that_names_it(app: Lithair, sentence: str) -> 
 @pytest.mark.parametrize(
     ("app", "what"),
     [
-        (
-            Lithair().with_model_full(Email, "d", "/emails", permission_checker=object()),
-            "role-based permissions are",
-        ),
         (Lithair().with_event_listener(Email, object(), name="a"), "event listeners are"),
         (Lithair().with_data_admin(), "data administration is"),
         (Lithair().with_data_admin_ui(), "the dashboard is"),
