@@ -18,7 +18,6 @@ from lithair.gateway.routes import SHAPES
 from lithair.storage.run_dir import TOKEN_NAME
 from lithair.wire.protocol import Verb
 from tests.gateway import market
-from tests.gateway.mailbox import problem_of
 from tests.gateway.market import Good, Order
 
 
@@ -199,9 +198,7 @@ def test_own_items_are_walked_and_drawn_without_the_others(
     after = http.get("/api/orders", params={"after": theirs}, headers=eve)
     assert after.status_code == 400
     absent = http.get("/api/orders", params={"after": "nobody"}, headers=eve)
-    assert problem_of(after)["error"].replace(theirs, "") == problem_of(absent)["error"].replace(
-        "nobody", ""
-    )
+    assert after.text.replace(theirs, "nobody") == absent.text
     gus = market.credentials(http, "customer", "gus")
     assert http.get("/api/orders/random-id", headers=gus).status_code == 404
 
