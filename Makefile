@@ -15,7 +15,7 @@ run: $(INSTALLED)
 	@$(VENV)/bin/python examples/movies/start.py
 
 test: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 bench: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.all
