@@ -47,8 +47,11 @@ def lines_of(name: str, cells: list[PermissionCell]) -> list[str]:
             str(cell.status) if cell.status else cell.items
         )
     heads = [NOBODY if role is None else role for role in roles]
-    table = [[path, method, *marks] for (path, method), marks in rows.items()]
-    lines = [name, *_columns([["route", "method", *heads], *table])]
+    alike: dict[tuple[str, ...], list[str]] = {}  # methods of one path that are answered alike
+    for (path, method), marks in rows.items():
+        alike.setdefault((path, *marks), []).append(method)
+    table = [[path, " ".join(methods), *marks] for (path, *marks), methods in alike.items()]
+    lines = [name, *_columns([["route", "methods", *heads], *table])]
     fields = list(dict.fromkeys(wire for cell in cells for wire in (*cell.shown, *cell.written)))
     uses = [[wire, "", *(_use(wire, cells, role) for role in roles)] for wire in fields]
     return [*lines, "", *_columns([["field", "", *heads], *uses])]
