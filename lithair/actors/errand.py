@@ -1,7 +1,8 @@
 """Errand: one long task on a model's files, done by a process of its own.
 
 Owns how it is started and what it says. Law: a new interpreter, at low priority; it changes nothing
-that the model process has open, and dies with it. It says how far it is, and one last word.
+that the model process has open, and dies with it. It says how far it is, and one last word. If it
+makes no progress for a minute, because it hangs or its disk does, it has failed.
 
     parcel  := (packed declaration, model's name, task)              an inherited memory file
     report  := len:u32 word                                          an inherited pipe
@@ -12,11 +13,13 @@ import os
 import signal
 import struct
 import subprocess
+import time
 from typing import Final, Protocol
 
 import msgspec
 
 from lithair.actors.child_process import command_line
+from lithair.actors.silence import SILENCE_S_MAX, Clock, Silence
 from lithair.actors.spawned import start_interpreter
 from lithair.core.compaction import CompactionPlan
 from lithair.declaration import Declaration, pack
@@ -26,7 +29,8 @@ from lithair.storage.memory_file import write_memory_file
 from lithair.storage.purge import PurgePlan
 
 READ_BYTES: Final = 1 << 20  # a look at the pipe takes no more, so that a long result delays nobody
-END_MAX_S: Final = 5.0  # a killed process is gone at once, unless its disk hangs
+END_MAX_S: Final = 1.0  # a killed process is gone at once, unless its disk hangs
+SILENT: Final = f"its process has made no progress for {SILENCE_S_MAX:.0f} s and was ended"
 LENGTH: Final = struct.Struct("<I")
 
 
@@ -60,7 +64,7 @@ Task = CompactTask | PastListTask | PurgeTask  # each with a tag of its own; see
 
 
 class Progress(msgspec.Struct, tag="progress", frozen=True):
-    """So much is done, of so much."""
+    """So much is done, of so much. Said by who does it, between two steps: it is also its pulse."""
 
     done: int
     total: int
@@ -110,7 +114,10 @@ class Runs(Protocol):
         ...
 
     def poll(self) -> Done | Failed | None:
-        """Take what it has said; gives its last word once it has ended."""
+        """Take what it has said; gives its last word once it has ended, or hangs.
+
+        To be called several times a second, also when nothing is readable.
+        """
         ...
 
     def kill(self) -> None:
@@ -121,13 +128,14 @@ class Runs(Protocol):
 class Errand:
     """An errand in a process of its own, seen from the model process."""
 
-    def __init__(self, popen: "subprocess.Popen[bytes]", pipe: int) -> None:
+    def __init__(self, popen: "subprocess.Popen[bytes]", pipe: int, clock: Clock) -> None:
         self.progress = Progress(0, 0)
         self.pid = popen.pid
         self._popen = popen
         self._pipe = pipe
         self._buffer = bytearray()
         self._last: Done | Failed | None = None
+        self._silence = Silence(clock)
 
     def fileno(self) -> int:
         return self._pipe
@@ -136,15 +144,19 @@ class Errand:
         try:
             data = os.read(self._pipe, READ_BYTES)
         except BlockingIOError:
-            return None
+            return self._hung()
         self._buffer += data
         self._take_words()
         if data:
+            self._silence.end()
             return None
         status = self._popen.poll()  # it has closed its end; that it has ended follows at once
         if status is None:
-            return None
+            return self._hung()
         return self._last or Failed(f"its process ended without a word, {in_words(status)}")
+
+    def _hung(self) -> Failed | None:
+        return Failed(SILENT, 503) if self._silence.is_too_long() else None
 
     def _take_words(self) -> None:
         buffer = self._buffer
@@ -174,7 +186,9 @@ class Errand:
 _decode = msgspec.msgpack.Decoder(Word).decode
 
 
-def start_errand(declaration: Declaration, model: str, title: str, task: Task) -> Errand:
+def start_errand(
+    declaration: Declaration, model: str, title: str, task: Task, clock: Clock = time.monotonic
+) -> Errand:
     """Start a process for a task; raises LithairError when the system has no room for one.
 
     From the thread that runs the model's loop only: the errand dies when that thread ends.
@@ -183,14 +197,15 @@ def start_errand(declaration: Declaration, model: str, title: str, task: Task) -
     try:
         parcel_fd = write_memory_file(parcel)
         try:
-            return _start(title, parcel_fd, declaration.settings.log_level)
+            popen, pipe = _start(title, parcel_fd, declaration.settings.log_level)
+            return Errand(popen, pipe, clock)
         finally:
             os.close(parcel_fd)
     except OSError as error:
         raise LithairError(f"no process for the {title} can be started: {error}") from error
 
 
-def _start(title: str, parcel_fd: int, log_level: str) -> Errand:
+def _start(title: str, parcel_fd: int, log_level: str) -> "tuple[subprocess.Popen[bytes], int]":
     ours, theirs = os.pipe()
     try:
         os.set_blocking(ours, False)
@@ -202,7 +217,7 @@ def _start(title: str, parcel_fd: int, log_level: str) -> Errand:
         raise
     finally:
         os.close(theirs)
-    return Errand(popen, ours)
+    return popen, ours
 
 
 def in_words(status: int) -> str:

@@ -1,7 +1,8 @@
 """The process of an errand: carries out one task at low priority, and says how it went.
 
 Law: it dies with the process that started it; whatever happens, its last word is said, or its end
-says it. Everything it needs comes in its parcel.
+says it. Everything it needs comes in its parcel. Progress is said by the thread that does the work,
+after each MiB or block at the latest: silence means that it hangs.
 """
 
 import functools
@@ -76,11 +77,14 @@ def _carry_out(spec: ErrandSpec) -> Done | Failed:
     from lithair import app
 
     app.IN_CHILD = True
+    report = _reporter(spec.report_fd)
     try:
+        report(0, 0)
         parcel = msgspec.msgpack.decode(read_memory_file(spec.parcel_fd), type=Parcel)
         declaration = unpack(parcel.packed)
         model = declaration.model_of_process(parcel.model)
-        return Done(_result(model, parcel.task, _reporter(spec.report_fd)))
+        report(0, 0)
+        return Done(_result(model, parcel.task, report))
     except LithairError as error:
         return Failed(str(error), error.status)
     except Exception as error:  # the outermost loop of a process: whatever ends it is told

@@ -64,7 +64,7 @@ def past_list(files: Files, model: ModelDeclaration, task: PastListTask, report:
         list_bytes_max = None if task.is_count else task.list_bytes_max
         work = ListWork(state, query, task.access, list_bytes_max)
         while (read := work.step()) is None:
-            pass
+            report(state.seq, until.seq)
         return read
     finally:
         reader.close()

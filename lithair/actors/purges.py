@@ -8,12 +8,13 @@ A purge that was cut off is carried on by asking for it again: each step can be 
 """
 
 import logging
-import select
 from collections import deque
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from lithair.actors.aside import Aside
 from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import Done, Failed, PurgeTask, Runs
 from lithair.actors.model_reads import convert
@@ -23,7 +24,7 @@ from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_body
 from lithair.core.reads import Read
 from lithair.errors import LithairError
-from lithair.storage.purge import PurgedFiles, PurgePlan
+from lithair.storage.purge import PurgedFiles, PurgePlan, remove_purge_leftovers
 from lithair.wire.messages import ReadRequest
 from lithair.wire.protocol import TRUSTED
 
@@ -51,15 +52,15 @@ class Purges:
         self._waiting: deque[Purging] = deque()
         self._purging: Purging | None = None
         self._errand: Runs | None = None
-        self._poll = select.epoll()
+        self._aside = Aside("purge")
 
     def fileno(self) -> int:
-        return self._poll.fileno()
+        return self._aside.fileno()
 
     def close(self) -> None:
         """Give up what is under way; it is carried on when it is asked for again."""
         self._end_errand()
-        self._poll.close()
+        self._aside.close()
 
     def serve(self, request: ReadRequest, answer: Answer) -> None:
         """Begin the purge of an item that was deleted; raises `Refusal`."""
@@ -76,6 +77,7 @@ class Purges:
 
     def turn(self, now_ms: int) -> bool:
         """Look at the errand; nothing is ever left to do at once."""
+        self._aside.take()
         if self._errand is None:
             return False
         word = self._errand.poll()
@@ -103,17 +105,17 @@ class Purges:
         except LithairError as error:
             self._fail(error)
             return
-        self._poll.register(self._errand.fileno(), select.EPOLLIN)
+        self._aside.watch(self._errand.fileno())
 
     def _end_errand(self) -> None:
         errand, self._errand = self._errand, None
         if errand is not None:
-            self._poll.unregister(errand.fileno())
+            self._aside.forget(errand.fileno())
             errand.kill()
 
     def _take(self, word: Done | Failed) -> None:
         if isinstance(word, Failed):
-            self._fail(LithairError(word.sentence, status=word.status))
+            self._clean(LithairError(word.sentence, status=word.status))
             return
         purging = self._purging
         assert purging is not None, "an errand has ended that no purge has started"
@@ -123,6 +125,17 @@ class Purges:
         log.info("an item was purged: its events up to %d are gone", purging.last_seq)
         done = Purged(purging.cut, files.segments, files.torn)
         self._answer(Read(200, msgspec.json.encode(done)))
+
+    def _clean(self, error: LithairError) -> None:
+        """Remove what a failed errand has left, then say that it has failed."""
+        files, directory = self._tools.files, self._tools.event_log.directory
+
+        def fail(other: LithairError) -> None:
+            log.warning("what a failed purge has left could not be removed: %s", other)
+            self._fail(error)
+
+        act = partial(remove_purge_leftovers, files, directory)
+        self._aside.start(act, lambda _: self._fail(error), fail)
 
     def _fail(self, error: LithairError) -> None:
         log.error("an item was not purged: %s", error)

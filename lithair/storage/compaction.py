@@ -44,7 +44,8 @@ from lithair.storage.snapshot_writer import UNFINISHED_SUFFIX, SnapshotWriter
 CHUNK_ROWS_MAX: Final = 4096  # read in the order of the disk, written in the order of creation
 CHUNK_BYTES_MAX: Final = 4 << 20
 
-Progress = Callable[[int, int], None]  # (bytes done, of so many)
+# (bytes done, of so many); called after each MiB or block at the latest, with the same again too.
+Progress = Callable[[int, int], None]
 Places = dict[int, tuple[int, int]]  # seq -> where its record lies in the new snapshot, its length
 
 __all__ = ["CompactionPlan", "PresentForm", "compact", "remove_leftovers"]
@@ -105,7 +106,8 @@ class Merge:
         """Read everything, then write everything."""
         plan, files, directory = self._plan, self._files, self._directory
         before = present_snapshot(files, directory, plan.cut)
-        segments = sealed_segments(files, directory, before.header.cut if before else 0, plan.cut)
+        cut = before.header.cut if before else 0
+        segments = sealed_segments(files, directory, cut, plan.cut, self._live)
         self._check_link(before, segments[0])
         self._total = 2 * sum(segment.size for segment in segments)
         memory = Memory(plan.cut, plan.now_ms)
@@ -140,11 +142,14 @@ class Merge:
         table.time_ms = header.time_ms
         for items in before.items():
             table.take_items(items)
+            self._live()
         table.end_snapshot(header.cut)
         for remembered in before.remembered():
             table.take_remembered(remembered)
+            self._live()
         for graves in before.graves():
             table.take_graves(graves)
+            self._live()
 
     def _take_segments(self, table: MergeTable, segments: list[Segment]) -> None:
         """Go through all segments but the last, which only says how the one before it ends."""
@@ -165,6 +170,10 @@ class Merge:
         self._done += count
         self._progress(min(self._done, self._total), self._total)
 
+    def _live(self) -> None:
+        """Say that something was done, which nobody counts."""
+        self._advance(0)
+
     # Writing
 
     def _write(self, table: MergeTable, prev_crc: int) -> str:
@@ -179,7 +188,7 @@ class Merge:
             description=form.description,
             kept=form.kept,
         )
-        writer = SnapshotWriter(self._files, self._directory, header)
+        writer = SnapshotWriter(self._files, self._directory, header, self._live)
         try:
             self._write_items(writer, table)
             for key, home in table.graves():
@@ -212,6 +221,7 @@ class Merge:
             event = decode_record(records[at], 0)
             event.payload = upgraded(upgrade, event)
             records[at] = encode_record(event, event.prev)
+            self._live()
         cell = self._form.cell
         block = ItemBlock(
             keys=rows.keys,
@@ -238,6 +248,7 @@ class Merge:
         """
         lost = self._commands_of_purged(table, remembered, places)
         for events in chunks(remembered):
+            self._live()
             others = iter(self._events([event for event in events if event.seq not in places]))
             for known in events:
                 place, length = places.get(known.seq, (0, 0))
@@ -268,6 +279,7 @@ class Merge:
         for at, upgrade in self._sources.upgrades(wheres):
             if events[at].kind != ERASED:
                 events[at].payload = upgraded(upgrade, events[at])
+                self._live()
         return events
 
 
@@ -291,7 +303,9 @@ def present_snapshot(files: Files, directory: str, cut: int) -> Snapshot | None:
     return Snapshot.open(files, directory, names[-1]) if names else None
 
 
-def sealed_segments(files: Files, directory: str, after: int, cut: int) -> list[Segment]:
+def sealed_segments(
+    files: Files, directory: str, after: int, cut: int, on_step: Callable[[], None]
+) -> list[Segment]:
     """Give the segments that hold the events after `after` up to `cut`, and the one behind them."""
     names = [
         name
@@ -303,6 +317,7 @@ def sealed_segments(files: Files, directory: str, after: int, cut: int) -> list[
         file = files.open(os.path.join(directory, name))
         segments.append(read_segment(file, directory, name))
         file.close()
+        on_step()
     found = [segment.first_seq for segment in segments]
     if found[:1] != [after + 1] or found[-1:] != [cut + 1]:
         raise DamagedLog(

@@ -8,6 +8,8 @@ and asking for the purge again carries it on. A file without a record of the ite
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -36,8 +38,11 @@ from lithair.storage.segment import (
 from lithair.storage.snapshot import cut_of
 
 COPY_BYTES: Final = 1 << 20
+SYNC_BYTES: Final = 8 << 20  # at once, so that a slow disk takes no long time without a step
 
-Progress = Callable[[int, int], None]  # (bytes done, of so many)
+# (bytes done, of so many); called after each MiB or so, with the same again too.
+Progress = Callable[[int, int], None]
+OnStep = Callable[[], None]
 
 
 class PurgePlan(msgspec.Struct, frozen=True):
@@ -106,19 +111,33 @@ def _remove_torn(files: Files, directory: str) -> int:
     return len(names)
 
 
+def remove_purge_leftovers(files: Files, directory: str) -> None:
+    """Remove what a purge that was ended has left; none may be running. Raises OSError."""
+    archive = archive_path(directory)
+    with suppress(FileNotFoundError):
+        _remove_temporary(files, archive, files.names(archive))
+
+
+def _remove_temporary(files: Files, archive: str, names: list[str]) -> None:
+    for name in names:
+        if name.endswith(TEMPORARY_SUFFIX):  # of a purge that was cut off; it may hold anything
+            files.remove(os.path.join(archive, name))
+
+
 def _purge_archive(files: Files, archive: str, target: Target, progress: Progress) -> int:
     try:
         names = files.names(archive)
     except FileNotFoundError:
         return 0
-    for name in names:
-        if name.endswith(TEMPORARY_SUFFIX):  # of a purge that was cut off; it may hold anything
-            files.remove(os.path.join(archive, name))
-    segments = list(_segments(files, archive))
+    _remove_temporary(files, archive, names)
+    segments: list[Segment] = []
+    for segment in _segments(files, archive):
+        segments.append(segment)
+        progress(0, 0)
     total = sum(segment.size for segment in segments)
     done = count = 0
     for segment in segments:
-        count += _purge_segment(files, segment, target)
+        count += _purge_segment(files, segment, target, partial(progress, done, total))
         done += segment.size
         progress(done, total)
     files.sync_directory(archive)  # a purge before this one may have been cut off right before it
@@ -132,31 +151,36 @@ def _segments(files: Files, archive: str) -> Iterator[Segment]:
         file.close()
 
 
-def _purge_segment(files: Files, segment: Segment, target: Target) -> bool:
+def _purge_segment(files: Files, segment: Segment, target: Target, on_step: OnStep) -> bool:
     """Exchange a segment for one without the target's records; tells whether it held any."""
     file = files.open(segment.path)
-    extent = _find(segment, file, target)
+    extent = _find(segment, file, target, on_step)
     if extent is None:
         file.close()
         return False
     name = os.path.basename(segment.path)
 
     def write(made: File) -> None:
-        offset = 0
+        offset = synced = 0
         for piece in _pieces(segment, file, extent, target):
             write_whole(made, piece, offset)
             offset += len(piece)
+            if offset - synced >= SYNC_BYTES:
+                made.sync()
+                synced = offset
+            on_step()
 
     place_file(files, segment.directory, name, write).close()
     file.close()
     return True
 
 
-def _find(segment: Segment, file: File, target: Target) -> Extent | None:
+def _find(segment: Segment, file: File, target: Target, on_step: OnStep) -> Extent | None:
     """Go through a segment, checking it; gives where its records are."""
     found: Extent | None = None
     scan = FrameScan(segment, file, segment.size)
     for buffer, end in scan.runs():
+        on_step()
         if buffer.find(target.key, 0, end) < 0:
             continue
         run_at = scan.offset - end

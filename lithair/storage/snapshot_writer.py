@@ -12,7 +12,7 @@ be written, and the lookup's 16 bytes an item.
 import contextlib
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 from zlib import crc32
@@ -52,11 +52,21 @@ BUCKET_BITS: Final = 8  # the lookup is sorted in 256 parts, each a list of its 
 class SnapshotWriter:
     """Writes one snapshot. Raises OSError; after that only `give_up` is of use."""
 
-    def __init__(self, files: Files, directory: str, header: SnapshotHeader) -> None:
-        """Begin the file, under a temporary name; what an earlier attempt left there goes."""
+    def __init__(
+        self,
+        files: Files,
+        directory: str,
+        header: SnapshotHeader,
+        on_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin the file, under a temporary name; what an earlier attempt left there goes.
+
+        `on_write` is called after each MiB that is on the disk.
+        """
         assert header.cut > 0, "there is no snapshot of nothing"
         self._files = files
         self._directory = directory
+        self._on_write = on_write
         self.name: str = snapshot_name(header.cut)
         self._temporary = os.path.join(directory, self.name + TEMPORARY_SUFFIX)
         with contextlib.suppress(FileNotFoundError):
@@ -242,3 +252,4 @@ class SnapshotWriter:
         if self._written - self._synced >= SYNC_BYTES:
             self._file.sync()
             self._synced = self._written
+            self._on_write()
