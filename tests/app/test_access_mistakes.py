@@ -1,4 +1,4 @@
-"""What API tokens, rate limits and proxies can't be, in the same words as other mistakes."""
+"""What sessions, API tokens, limits and proxies can't be, in the words of other mistakes."""
 
 import pytest
 
@@ -9,6 +9,16 @@ from tests.app.test_mistakes import told
 MANY = SessionManager(MemorySessionStore())
 
 CASES: list[tuple[str, Lithair, str]] = [
+    (
+        "a session of no length",
+        Lithair().with_sessions(SessionManager(MemorySessionStore(), max_age=0)),
+        "max_age=0 has to be a number of seconds above 0",
+    ),
+    (
+        "a cookie whose name is an order",
+        Lithair().with_sessions(SessionManager(MemorySessionStore(), cookie_name="__Host-session")),
+        "cookie_name='__Host-session' has to be at most 64 letters, digits",
+    ),
     (
         "API tokens where nothing asks for them",
         Lithair().with_tokens("./tokens"),

@@ -1,10 +1,27 @@
 """An application that machines use: a gated model, a route for sessions, and one for anybody."""
 
-from lithair import Lithair, MemorySessionStore, Model, Request, SessionManager
+from lithair import (
+    Indexed,
+    Lithair,
+    MemorySessionStore,
+    Model,
+    Owner,
+    Request,
+    RolePolicy,
+    SessionManager,
+)
 
 
 class Reading(Model):
     value: float
+
+
+class Report(Model):
+    text: str
+    sender: Owner[Indexed[str | None]] = None
+
+
+POLICY = RolePolicy({"writer": ["ReportReadOwn", "ReportWriteOwn"], "reader": ["ReportRead"]})
 
 
 async def login(request: Request) -> dict[str, object]:
@@ -22,6 +39,7 @@ app = (
     .with_tokens("./data/tokens")
     .with_models_require_session(True)
     .with_model(Reading, "./data/readings", "/api/readings")
+    .with_model_full(Report, "./data/reports", "/api/reports", POLICY)
     .with_route("GET", "/mine", mine, require_session=True)
     .with_route("GET", "/open", mine)
     .with_route("POST", "/login", login)

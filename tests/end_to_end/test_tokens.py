@@ -109,6 +109,25 @@ def test_a_token_is_no_session_and_no_cookie(tmp_path: Path) -> None:
         assert status(url, session, "/mine") == 200
 
 
+def test_a_machine_may_what_its_role_may_and_owns_what_it_makes(tmp_path: Path) -> None:
+    with start(tmp_path) as server:
+        reports = f"{server.url}/api/reports"
+        mine, twin, other = (
+            bearer(made(tmp_path, "--role", "writer", "--name", name)) for name in ("a", "a", "b")
+        )
+        reader, nobody = (bearer(made(tmp_path, "--role", role)) for role in ("reader", "guest"))
+        sent = httpx.post(reports, json={"text": "x"}, headers=mine)
+        assert sent.status_code == 201
+        assert sent.json()["sender"] == "token/a"
+        location = server.url + sent.headers["Location"]
+        seen = [
+            httpx.get(location, headers=each).status_code
+            for each in (mine, twin, other, reader, nobody, {})
+        ]
+        assert seen == [200, 200, 404, 200, 403, 401]
+        assert httpx.post(reports, json={"text": "x"}, headers=reader).status_code == 403
+
+
 def test_while_the_tokens_process_is_dead_nobody_is_mistaken_for_unknown(tmp_path: Path) -> None:
     with start(tmp_path, LT_RESTART_LIMIT="1000/30s") as server:
         url = server.url

@@ -201,3 +201,32 @@ def test_a_model_s_answers_are_json_and_pages_are_guarded(behind_proxy: str) -> 
         assert guarded["Referrer-Policy"] == "same-origin"
         for path in ("/api/letters", "/limited", "/nowhere"):
             assert not {"X-Frame-Options", "Referrer-Policy"} & set(http.get(path).headers)
+
+
+WORD = "correct horse battery"
+
+
+def test_failed_logins_are_counted_for_the_client_and_below_auth_is_a_limit(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    app = (
+        Lithair()
+        .with_users(tmp_path / "users")
+        .with_rate_limit("/auth/", 20, per=600)
+        .with_trusted_proxies([PROXY])
+        .with_run_dir(run_dir)
+        .with_port(0)
+    )
+
+    def log_in(http: httpx2.Client, client: str) -> httpx2.Response:
+        sent = {"username": "ada", "password": WORD}
+        return http.post("/auth/login", json=sent, headers=forwarded(client), timeout=60)
+
+    with app.running() as server, client_of(server.url, PROXY) as proxy:
+        one, other = "198.51.100.1", "198.51.100.2"
+        assert [log_in(proxy, one).status_code for _ in range(6)] == [401] * 5 + [429]
+        refused = log_in(proxy, one).json()
+        assert "limit" not in refused["detail"], "this is the lockout, not the rate limit"
+        assert log_in(proxy, other).status_code == 401
+        me = [proxy.get("/auth/me", headers=forwarded(one)).status_code for _ in range(14)]
+        assert me == [401] * 13 + [429]
+        assert proxy.get("/health", headers=forwarded(one)).status_code == 200
