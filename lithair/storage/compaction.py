@@ -20,6 +20,7 @@ from lithair.core.upgrade import Upgrade, upgraded
 from lithair.errors import DamagedLog, LithairError, StorageFull
 from lithair.storage.archive import ARCHIVE_NAME
 from lithair.storage.files import Files, is_no_room
+from lithair.storage.merge_room import Sample, check_room, snapshot_bytes
 from lithair.storage.merge_sources import Sources
 from lithair.storage.merge_table import (
     FILE_SHIFT,
@@ -103,7 +104,7 @@ class Merge:
         self._done = self._total = 0
 
     def run(self) -> str:
-        """Read everything, then write everything."""
+        """Read everything, then write everything, if there is room for it."""
         plan, files, directory = self._plan, self._files, self._directory
         before = present_snapshot(files, directory, plan.cut)
         cut = before.header.cut if before else 0
@@ -115,9 +116,11 @@ class Merge:
         try:
             self._take_snapshot(table, before)
             self._take_segments(table, segments)
+            remembered = table.remembered()
+            self._check_room(table, remembered)
             if plan.keep_history:
                 files.make_directory(os.path.join(directory, ARCHIVE_NAME))
-            return self._write(table, segments[-1].header.prev_crc)
+            return self._write(table, remembered, segments[-1].header.prev_crc)
         finally:
             if before:
                 before.close()
@@ -176,7 +179,20 @@ class Merge:
 
     # Writing
 
-    def _write(self, table: MergeTable, prev_crc: int) -> str:
+    def _check_room(self, table: MergeTable, remembered: list[RememberedEvent]) -> None:
+        """Refuse a snapshot that would fill the disk; raises StorageFull."""
+        rows = next(table.items(CHUNK_ROWS_MAX, CHUNK_BYTES_MAX), None)
+        sample = Sample()
+        if rows is not None:
+            block, records = self._present_items(rows)
+            sample = Sample(
+                sum(map(len, records)) / sum(rows.lengths),
+                sum(map(len, block.cells)) / len(records),
+            )
+        needed = snapshot_bytes(table.volume(remembered), sample, self._form.description)
+        check_room(self._files, self._directory, needed)
+
+    def _write(self, table: MergeTable, remembered: list[RememberedEvent], prev_crc: int) -> str:
         plan, form = self._plan, self._form
         header = SnapshotHeader(
             model_name=form.model_name,
@@ -190,7 +206,7 @@ class Merge:
         )
         writer = SnapshotWriter(self._files, self._directory, header, self._live)
         try:
-            self._write_items(writer, table)
+            self._write_items(writer, table, remembered)
             for key, home in table.graves():
                 writer.add_grave(key, home)
             return writer.finish()
@@ -198,9 +214,10 @@ class Merge:
             writer.give_up()
             raise
 
-    def _write_items(self, writer: SnapshotWriter, table: MergeTable) -> None:
+    def _write_items(
+        self, writer: SnapshotWriter, table: MergeTable, remembered: list[RememberedEvent]
+    ) -> None:
         """Write the items, then the remembered events, which may refer to an item's record."""
-        remembered = table.remembered()
         wanted = {event.seq for event in remembered}
         places: Places = {}
         for rows in table.items(CHUNK_ROWS_MAX, CHUNK_BYTES_MAX):

@@ -92,6 +92,14 @@ class Files(Protocol):
 
     def sync_directory(self, path: str) -> None: ...
 
+    def free_bytes(self, directory: str) -> int | None:
+        """Give how many bytes can still be written there; None: no bound is known."""
+        ...
+
+    def total_bytes(self, directory: str) -> int | None:
+        """Give the size of what that directory is on; None: no bound is known."""
+        ...
+
     def try_lock(self, path: str, holder: str) -> Lock | None:
         """Take a lock file and write who holds it, or give None when it is taken."""
         ...
@@ -197,6 +205,14 @@ class OsFiles:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def free_bytes(self, directory: str) -> int | None:
+        disk = os.statvfs(directory)  # of some network file systems it says nothing but zeros
+        return disk.f_bavail * disk.f_frsize if disk.f_blocks else None
+
+    def total_bytes(self, directory: str) -> int | None:
+        disk = os.statvfs(directory)
+        return disk.f_blocks * disk.f_frsize or None
 
     def try_lock(self, path: str, holder: str) -> OsLock | None:
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

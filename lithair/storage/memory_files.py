@@ -112,6 +112,12 @@ class MemoryFiles:
     def sync_directory(self, path: str) -> None:
         """Do nothing: there is no stabler storage."""
 
+    def free_bytes(self, directory: str) -> int | None:
+        return None  # memory that is short is nobody's to divide
+
+    def total_bytes(self, directory: str) -> int | None:
+        return None
+
     def try_lock(self, path: str, holder: str) -> Lock | None:
         if path in self._holders:
             return None

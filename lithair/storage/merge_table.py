@@ -24,6 +24,7 @@ from lithair.core.record import (
     unknown_record,
 )
 from lithair.core.snapshot import GraveBlock, ItemBlock, RememberedBlock
+from lithair.storage.merge_room import Volume
 
 DELETE: Final = int(EventKind.DELETE)
 
@@ -295,3 +296,19 @@ class MergeTable:
     def remembered(self) -> list[RememberedEvent]:
         """Give the events whose answers are remembered, ascending."""
         return self._memory.kept()
+
+    def volume(self, remembered: list[RememberedEvent]) -> Volume:
+        """Count what there is to write, with these remembered events."""
+        rows, lengths, seqs = self._rows, self._lengths, self._seqs
+        alone = {event.seq for event in remembered}
+        alone.difference_update(seqs[row] for row in rows.values())
+        graves = self._graves or {}
+        return Volume(
+            len(rows),
+            sum(len(key.encode()) for key in rows),
+            sum(lengths[row] for row in rows.values())
+            + sum(event.length for event in remembered if event.seq in alone),
+            len(remembered),
+            len(graves),
+            sum(len(key.encode()) for key in graves),
+        )

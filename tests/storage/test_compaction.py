@@ -1,12 +1,14 @@
 """A compacted log holds the state that a replay of all of it gives, answers to repeats included."""
 
+import errno
+
 import pytest
 
 from lithair.core.event import Event, EventKind, Flags
 from lithair.core.idempotency import COMMANDS_MAX, KEYED_MAX, KEYED_MS_MAX
 from lithair.core.upgrade import Upgrade
 from lithair.errors import DamagedLog, StorageFull
-from lithair.storage.compaction import CompactionPlan, compact, remove_leftovers
+from lithair.storage.compaction import CompactionPlan, PresentForm, compact, remove_leftovers
 from lithair.storage.event_log import EventLog, LogOptions
 from lithair.storage.merge_table import COMMAND_BYTES_MAX, COMMAND_MS_MAX, Memory, RememberedEvent
 from lithair.storage.snapshot import Snapshot
@@ -22,7 +24,7 @@ from tests.storage.compacting import (
     writer_of,
 )
 from tests.storage.samples import DIRECTORY, NOW_MS, WIDER_STAMP, Writer, fact_of
-from tests.support.simulated_files import SimulatedFiles
+from tests.support.simulated_files import Failure, SimulatedFiles
 
 SEEDS = range(40)
 
@@ -193,23 +195,68 @@ def test_a_missing_segment_stops_the_merge() -> None:
             compact(less, DIRECTORY, CompactionPlan(cut, NOW_MS), FORM, nothing_done)
 
 
-def test_a_full_disk_stops_the_merge_wherever_it_is_and_leaves_nothing_behind() -> None:
+def test_a_disk_that_gets_full_stops_the_merge_wherever_it_is_and_leaves_nothing_behind() -> None:
+    """Others write as well: what was free before the merge may be gone in the midst of it."""
     disk, log, writer = written(12)
     cut = log.seal()
     names = disk.names(DIRECTORY)
     plan = CompactionPlan(cut, NOW_MS)
     whole = disk.fork()
+    whole.write_bytes_max = 500
+    calls: list[str] = []
+    whole.watch = lambda verb, _: calls.append(verb)
     compact(whole, DIRECTORY, plan, FORM, nothing_done)
-    size = whole.used_bytes() - disk.used_bytes()
+    writes = calls.count("write")
+    assert writes > 10
     full = disk
-    for room in range(0, size, max(1, size // 40)):
+    for after in range(writes):
         full = disk.fork()
-        full.capacity_bytes = full.used_bytes() + room
+        full.write_bytes_max = 500
+        full.failures = [Failure(errno.ENOSPC, "write", after, times=1 << 30)]
         with pytest.raises(StorageFull):
             compact(full, DIRECTORY, plan, FORM, nothing_done)
         assert full.names(DIRECTORY) == names
+    full.failures = []
     _, held = opened_log(full)
     check_held(held, writer.facts)
+
+
+@pytest.mark.parametrize("form", [FORM, KEEPING_FORM], ids=["plain", "keeping"])
+@pytest.mark.parametrize("keep_history", [False, True])
+def test_a_snapshot_that_would_fill_the_disk_is_not_begun(
+    form: PresentForm, keep_history: bool
+) -> None:
+    disk, log, _ = written(12)
+    plan = CompactionPlan(log.seal(), NOW_MS, keep_history)
+    whole = disk.fork()
+    compact(whole, DIRECTORY, plan, form, nothing_done)
+    size = whole.used_bytes() - disk.used_bytes()
+
+    def attempt(room: int) -> tuple[bool, list[str]]:
+        """Compact where so much is left beside the reserve; gives what was done to the disk."""
+        tight, calls = disk.fork(), list[str]()
+        tight.watch = lambda verb, _: calls.append(verb)
+        tight.capacity_bytes = (disk.used_bytes() + room) * 10 // 9  # of which a tenth stays free
+        try:
+            compact(tight, DIRECTORY, plan, form, nothing_done)
+        except StorageFull:
+            return False, calls
+        return True, calls
+
+    for room in (0, size // 2, size - 1):
+        assert attempt(room) == (False, [])
+    assert attempt(size + size // 4 + 10_000)[0]
+
+
+def test_a_large_disk_has_to_keep_64_mib_free() -> None:
+    disk, log, _ = written(12)
+    plan = CompactionPlan(log.seal(), NOW_MS)
+    disk.capacity_bytes = 10 << 30
+    disk.free_bytes_max = 64 << 20
+    with pytest.raises(StorageFull, match="67108864 have to stay free, and only 67108864 are"):
+        compact(disk, DIRECTORY, plan, FORM, nothing_done)
+    disk.free_bytes_max += 1 << 20
+    compact(disk, DIRECTORY, plan, FORM, nothing_done)
 
 
 def test_progress_counts_up_to_all_of_it() -> None:

@@ -117,6 +117,19 @@ def test_a_directory_is_removed_when_nothing_is_in_it(disk: tuple[Files, str]) -
         files.names(f"{directory}/x")
 
 
+def test_what_is_free_is_a_part_of_all_there_is_where_that_is_known(
+    disk: tuple[Files, str],
+) -> None:
+    files, directory = disk
+    free, total = files.free_bytes(directory), files.total_bytes(directory)
+    if isinstance(files, MemoryFiles):
+        assert (free, total) == (None, None)
+        return
+    assert free is not None
+    assert total is not None
+    assert 0 < free <= total
+
+
 def test_a_lock_is_held_by_one_and_says_by_whom(disk: tuple[Files, str]) -> None:
     files, directory = disk
     lock = files.try_lock(f"{directory}/lock", "4711\n")

@@ -77,6 +77,7 @@ class SimulatedFiles:
     directories: set[str] = field(default_factory=lambda: {"/"})
     locks: dict[str, str] = field(default_factory=dict[str, str])
     capacity_bytes: int = 1 << 40
+    free_bytes_max: int = 1 << 40  # others have the rest; what is written here takes nothing of it
     write_bytes_max: int = 1 << 40  # a single write takes no more
     failures: list[Failure] = field(default_factory=list[Failure])
     watch: Callable[[str, str], None] | None = None
@@ -224,6 +225,14 @@ class SimulatedFiles:
             if change.added and change.inode:
                 self.names_synced[change.added] = change.inode
         self.name_changes = unsynced
+
+    def free_bytes(self, directory: str) -> int | None:
+        assert os.path.normpath(directory) in self.directories
+        return max(0, min(self.capacity_bytes - self.used_bytes(), self.free_bytes_max))
+
+    def total_bytes(self, directory: str) -> int | None:
+        assert os.path.normpath(directory) in self.directories
+        return self.capacity_bytes
 
     def try_lock(self, path: str, holder: str) -> "SimulatedLock | None":
         if path in self.locks:
