@@ -54,6 +54,7 @@ from lithair.core.record import (
     KIND_MAX,
     KNOWN_FLAGS,
     RECORD_BYTES_MIN,
+    BadRecord,
     check_record,
     unknown_record,
 )
@@ -364,12 +365,16 @@ def decode_trailer(data: bytes, header: DecodedSnapshotHeader, trailer_at: int) 
 def check_run(buffer: bytes) -> int:
     """Check whole records from the buffer's begin on; give where they end.
 
-    Raises BadRecord for one that is there and not as it was written.
+    Before one that is there and not as it was written; BadRecord when that is the first.
     """
     at, held = 0, len(buffer)
     length_of = _RECORD_HEAD.unpack_from
-    while held - at >= RECORD_BYTES_MIN and length_of(buffer, at)[1] <= held - at:
-        at += check_record(buffer, at)
+    try:
+        while held - at >= RECORD_BYTES_MIN and length_of(buffer, at)[1] <= held - at:
+            at += check_record(buffer, at)
+    except BadRecord:
+        if at == 0:
+            raise
     return at
 
 

@@ -32,6 +32,7 @@ from lithair.storage.model_folder import ModelFolder, WayTo
 from lithair.storage.recovery import sealed_end
 from lithair.storage.segment import FrameScan, Segment, read_bytes, segment_name
 from lithair.storage.snapshot import Snapshot
+from lithair.storage.snapshot_check import SnapshotCheck, raise_damage
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -224,7 +225,7 @@ class _Restoring:
         return [record[3] for record in records_in(last_frame, 0, len(last_frame))][-1]
 
     def _copy_snapshot(self, snapshot: Snapshot, directory: str) -> None:
-        for _ in snapshot.check():
+        for _ in SnapshotCheck(snapshot, raise_damage).run():
             pass
         file = self._files.open(snapshot.path)
 

@@ -12,11 +12,9 @@ from typing import Final, TypeVar
 from lithair.core.event import Event
 from lithair.core.lookup import (
     PAGE_BYTES,
-    PAGE_ENTRIES,
     BadSnapshot,
     Entry,
     decode_page,
-    lookup_hash,
     places_of,
 )
 from lithair.core.record import RECORD_BYTES_MIN, BadRecord, decode_record, record_length
@@ -38,7 +36,6 @@ from lithair.core.snapshot import (
     decode_block,
     decode_snapshot_header,
     decode_trailer,
-    identities_in,
     snapshot_header_length,
     trailer_length,
 )
@@ -96,6 +93,8 @@ class Snapshot:
         self.item_count: int = trailer.item_n
         self.remembered_count: int = trailer.remembered_n
         self.grave_count: int = trailer.grave_n
+        self.parts: tuple[Part, ...] = tuple(trailer.parts)
+        self.page_count: int = trailer.page_n
         self._file = file
         self._decoded = decoded
         self._trailer = trailer
@@ -132,7 +131,8 @@ class Snapshot:
         """Say that this snapshot is damaged at `offset`."""
         return DamagedLog(self.path, offset, what, self.directory)
 
-    def _bytes(self, length: int, offset: int) -> bytes:
+    def bytes_at(self, length: int, offset: int) -> bytes:
+        """Read from it, unchecked; what the disk can't read is damaged as well."""
         try:
             return self._file.read(length, offset)
         except OSError as error:
@@ -152,12 +152,13 @@ class Snapshot:
 
     def _blocks(self, kind: int, expected: type[T]) -> Iterator[T]:
         for part in self._parts[kind]:
-            block = self._block(part)
+            block = self.block(part)
             assert isinstance(block, expected)
             yield block
 
-    def _block(self, part: Part) -> Block:
-        data = self._bytes(part.block_len, part.block_at)
+    def block(self, part: Part) -> Block:
+        """Give the rows of a section; raises DamagedLog."""
+        data = self.bytes_at(part.block_len, part.block_at)
         try:
             return decode_block(part, data)
         except BadSnapshot as error:
@@ -166,13 +167,17 @@ class Snapshot:
     def records(self) -> Iterator[tuple[int, bytes]]:
         """Yield (offset, whole checked records from there on) through the records of all items."""
         for part in self._parts[ITEMS]:
-            yield from self._runs(part)
+            yield from self.runs(part)
 
-    def _runs(self, part: Part) -> Iterator[tuple[int, bytes]]:
-        at, want = part.records_at, RUN_BYTES
+    def runs(self, part: Part, begin: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield (offset, whole checked records) through a section, from `begin` on.
+
+        Raises DamagedLog at the first record that is not as it was written.
+        """
+        at, want = begin or part.records_at, RUN_BYTES
         while at < part.block_at:
             left = part.block_at - at
-            buffer = self._bytes(min(want, left), at)
+            buffer = self.bytes_at(min(want, left), at)
             try:
                 end = check_run(buffer)
             except BadRecord as error:
@@ -191,12 +196,12 @@ class Snapshot:
 
         Raises DamagedLog.
         """
-        buffer = self._bytes(length or RECORD_READ_BYTES, offset)
+        buffer = self.bytes_at(length or RECORD_READ_BYTES, offset)
         try:
             if not length and len(buffer) >= RECORD_BYTES_MIN:
                 length = record_length(buffer, 0)
                 if len(buffer) < length <= self._lookup_at - offset:
-                    buffer = self._bytes(length, offset)
+                    buffer = self.bytes_at(length, offset)
             event = decode_record(buffer, 0)
         except BadRecord as error:
             raise self.damaged(offset, str(error)) from error
@@ -205,71 +210,36 @@ class Snapshot:
 
     def find(self, key: str) -> Event | None:
         """Give an item's last event up to the cut, None when it was not there then."""
-        for place in places_of(key, self._trailer.page_n, self._page):
+        for place in places_of(key, self._trailer.page_n, self.page):
             event = self.read(place)
             if event.key == key:
                 return event
         return None
 
-    def _page(self, number: int) -> list[Entry]:
-        offset = self._lookup_at + number * PAGE_BYTES
+    def page(self, number: int) -> list[Entry]:
+        """Give the entries of a page of the lookup; raises DamagedLog."""
+        offset = self.page_at(number)
         try:
-            return decode_page(self._bytes(PAGE_BYTES, offset), number, self._decoded.crc)
+            return decode_page(self.bytes_at(PAGE_BYTES, offset), number, self._decoded.crc)
         except BadSnapshot as error:
             raise self.damaged(offset, str(error)) from error
+
+    def page_at(self, number: int) -> int:
+        """Give the offset of a page of the lookup."""
+        return self._lookup_at + number * PAGE_BYTES
 
     def check_bytes(self) -> Iterator[int]:
         """Read all of it, each part by its checksum; yields how many bytes that were.
 
         Raises DamagedLog.
         """
-        for part in self._trailer.parts:
-            self._block(part)
+        for part in self.parts:
+            self.block(part)
             yield part.block_len
-            yield from map(len, (run for _, run in self._runs(part)))
-        for number in range(self._trailer.page_n):
-            self._page(number)
+            yield from map(len, (run for _, run in self.runs(part)))
+        for number in range(self.page_count):
+            self.page(number)
             yield PAGE_BYTES
-
-    def check(self) -> Iterator[int]:
-        """As `check_bytes`, and check that records, index and lookup say the same.
-
-        Needs some 200 bytes of memory an item.
-        """
-        entries: list[Entry] = []
-        for part in self._trailer.parts:
-            block = self._block(part)
-            yield part.block_len
-            if isinstance(block, ItemBlock):
-                yield from self._check_items(part, block)
-                entries += zip(map(lookup_hash, block.keys), block.places, strict=True)
-            elif isinstance(block, RememberedBlock):
-                yield from map(len, (run for _, run in self._runs(part)))
-                self._check_remembered(block)
-        entries.sort()
-        for number in range(self._trailer.page_n):
-            begin = number * PAGE_ENTRIES
-            if self._page(number) != entries[begin : begin + PAGE_ENTRIES]:
-                offset = self._lookup_at + number * PAGE_BYTES
-                raise self.damaged(offset, "the lookup names other items than the index")
-            yield PAGE_BYTES
-
-    def _check_items(self, part: Part, block: ItemBlock) -> Iterator[int]:
-        """Check that the rows of a block are those of the records before it."""
-        rows = zip(block.places, block.lengths, block.seqs, block.keys, strict=True)
-        for begin, run in self._runs(part):
-            for at, length, seq, key in identities_in(run):
-                if next(rows, None) != (begin + at, length, seq, key):
-                    raise self.damaged(begin + at, f"event {seq} is not in the index as it is here")
-            yield len(run)
-        row = next(rows, None)
-        if row is not None:
-            raise self.damaged(part.block_at, f"event {row[2]} has no record")
-
-    def _check_remembered(self, block: RememberedBlock) -> None:
-        for seq, place, length in zip(block.seqs, block.places, block.lengths, strict=True):
-            if self.read(place, length).seq != seq:
-                raise self.damaged(place, f"event {seq} does not lie here")
 
     def command_events(self, seq: int) -> list[Event] | None:
         """Give the events of the command that led to event `seq`; None when it was forgotten."""
@@ -294,7 +264,7 @@ class Snapshot:
         return [self.read(place, length) for _, place, length, by in rows if by == command]
 
     def _remembered_block(self, number: int) -> RememberedBlock:
-        block = self._block(self._parts[REMEMBERED][number])
+        block = self.block(self._parts[REMEMBERED][number])
         assert isinstance(block, RememberedBlock)
         return block
 

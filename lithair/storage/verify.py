@@ -28,6 +28,7 @@ from lithair.storage.segment import (
     segment_names,
 )
 from lithair.storage.snapshot import SNAPSHOT_SUFFIX, Snapshot, check_link, cut_of, snapshot_names
+from lithair.storage.snapshot_check import SnapshotCheck
 
 LOOKS_MAX: Final = 3  # an opening of the log replaces files once; it does not go on doing so
 
@@ -174,7 +175,7 @@ class _Check:
         return snapshot
 
     def _check_snapshot(self, snapshot: Snapshot) -> None:
-        for count in snapshot.check():
+        for count in SnapshotCheck(snapshot, self._add).run():
             self._done += count
             self._progress(self._done, self._found.size_bytes)
         snapshot.close()

@@ -13,6 +13,7 @@ from lithair.core.snapshot import ItemBlock, SnapshotHeader, empty_items, encode
 from lithair.errors import DamagedLog, LithairError, UnknownFormat
 from lithair.storage import snapshot_writer
 from lithair.storage.snapshot import Snapshot, snapshot_names
+from lithair.storage.snapshot_check import SnapshotCheck, raise_damage
 from lithair.storage.snapshot_writer import SnapshotWriter
 from tests.support.simulated_files import Failure, SimulatedFiles
 
@@ -76,7 +77,7 @@ def rows_of(blocks: Iterator[ItemBlock]) -> list[tuple[str, int, int, Position, 
 
 
 def check_all(snapshot: Snapshot) -> int:
-    return sum(snapshot.check())
+    return sum(SnapshotCheck(snapshot, raise_damage).run())
 
 
 def test_what_was_written_is_read() -> None:
@@ -177,7 +178,7 @@ def test_items_that_are_added_together_are_like_those_added_singly() -> None:
     rows = items(300)
     one, other = Written(rows), Written([])
     data = one.finish()
-    records = [data._bytes(length, place) for place, length in one.places.values()]
+    records = [data.bytes_at(length, place) for place, length in one.places.values()]
     for begin in (0, 120):
         block = empty_items()
         for event, home, cell in rows[begin : 120 if begin == 0 else 300]:
@@ -196,13 +197,13 @@ def test_a_key_is_found_among_many_by_reading_a_few_pages(monkeypatch: pytest.Mo
     rows = items(40 * PAGE_ENTRIES)
     snapshot = Written(rows).finish()
     reads: list[int] = []
-    read = snapshot._page
+    read = snapshot.page
 
     def counted(number: int) -> list[tuple[int, int]]:
         reads.append(number)
         return read(number)
 
-    monkeypatch.setattr(snapshot, "_page", counted)
+    monkeypatch.setattr(snapshot, "page", counted)
     for event, *_ in rows[::10]:
         assert snapshot.find(event.key) == event
         assert snapshot.find(event.key + "?") is None
