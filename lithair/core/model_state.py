@@ -21,7 +21,7 @@ from lithair.core.overlay import Overlay
 from lithair.core.problem import problem_of
 from lithair.core.rules import ItemRules
 from lithair.core.schema import schema_of
-from lithair.core.tables import Tables
+from lithair.core.tables import Tables, path_of
 from lithair.core.upgrade import Upgrade, upgrade_from, upgraded
 from lithair.core.view import Views
 from lithair.errors import DamagedLog, LithairError
@@ -91,6 +91,9 @@ class ModelState:
         self.rules = ItemRules(schema, handler, self.views)
         self.tables = Tables(schema)
         self.tables.set_retention(retention)
+        owners = [path_of(field) for field in schema.fields if field.owner]
+        is_warm = bool(owners) and self.tables.kept.covers([owners[0].text])
+        self.warm_owner = self.tables.kept.reader(owners) if is_warm else None
         self.graves = Graves()
         self.commands = CommandMemory()
         self.keys = KeyMemory()

@@ -12,9 +12,7 @@ from lithair.core.event import Slot
 from lithair.core.kept import is_hot
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
-from lithair.core.query import Filter
 from lithair.core.scan import Found
-from lithair.core.shape import Reader
 from lithair.core.view import View
 
 _encode = msgspec.json.Encoder().encode
@@ -35,7 +33,7 @@ def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None 
     projection = state.tables.projection
     slot = projection.slots.get(key)
     view = state.views[access]
-    if slot is None or (view.own is not None and not _reaches(state, slot, view.own)):
+    if slot is None or (view.own is not None and not _reaches(state, slot, view)):
         raise Refusal(404, f"There is no item {key!r}")
     if fields is None:
         body = view.show(state.payload(slot))
@@ -53,13 +51,13 @@ def _fields_of(state: ModelState, slot: Slot, view: View, fields: frozenset[str]
     return view.shape(fields).apply(state.payload(slot))
 
 
-def _reaches(state: ModelState, slot: Slot, own: Filter) -> bool:
+def _reaches(state: ModelState, slot: Slot, view: View) -> bool:
     """Tell whether an item is there for who asks, without the disk where the owner is in RAM."""
-    projection, kept = state.tables.projection, state.tables.kept
+    projection = state.tables.projection
     cell, key = projection.cell(slot), projection.keys[slot]
-    if key is not None and not is_hot(cell) and kept.covers([own.path.field.wire]):
-        return own.matches(kept.reader([own.path]).read(cell, key)[0])
-    return own.matches(Reader([own.path]).read(state.payload(slot))[0])
+    if key is not None and view.own is not None and not is_hot(cell) and state.warm_owner:
+        return view.own.matches(state.warm_owner.read(cell, key)[0])
+    return view.reaches(state.payload(slot))
 
 
 def count(found: Found) -> Read:

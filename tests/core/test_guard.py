@@ -5,7 +5,9 @@ import pytest
 
 from lithair.core.command import Action, Answer
 from lithair.core.grants import Grants
-from tests.core.films import decoded, faulty_fields
+from lithair.core.kept import is_hot
+from lithair.retention import Retention
+from tests.core.films import NOW_MS, decoded, faulty_fields
 from tests.core.products import CLERK, Shop, own, told
 
 ITEM: dict[str, object] = {
@@ -180,3 +182,18 @@ def test_a_repeat_is_shown_with_the_rights_of_now(shop: Shop) -> None:
     assert (again.status, "cost" in decoded(again.body)) == (201, False)
     theirs = shop.do(Action.CREATE, "", body, own("ann"), idempotency=key)
     assert decoded(theirs.body) == {"id": "n"}
+
+
+def test_whose_an_evicted_item_is_is_known_without_the_disk() -> None:
+    shop = Shop()  # which has no disk
+    shop.state.tables.set_retention(Retention(count=0))
+    for key, owner in (("a", "ann"), ("b", "bob")):
+        shop.put(id=key, owner=owner)
+    while shop.state.evict(NOW_MS, 10):
+        pass
+    assert not is_hot(shop.state.tables.projection.cells[0] or b"{")
+    ask = ("a", [("fields", "owner")])
+    assert decoded(shop.ask("get", own("ann"), ask).body) == {"id": "a", "owner": "ann"}
+    assert shop.ask("get", own("bob"), ask).status == 404
+    assert shop.ask("list", own("bob"), [("fields", "owner")]).status == 200
+    assert told(shop.ask("count", own("bob"), []))[1] == b'{"count":1}'
