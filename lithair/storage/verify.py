@@ -17,6 +17,7 @@ from lithair.core.record import BadRecord, decode_record, record_length
 from lithair.errors import DamagedLog
 from lithair.storage.archive import archive_path
 from lithair.storage.files import File, Files
+from lithair.storage.frame_check import FrameCheck
 from lithair.storage.recovery import inspect_last, sealed_end
 from lithair.storage.segment import (
     NO_END,
@@ -225,16 +226,16 @@ class _Check:
         found = self._found
         following = next_one[0] if next_one else None
         end_seq = following.first_seq if following else NO_END
-        scan = FrameScan(segment, file, segment.end, end_seq)
-        for buffer, end in scan.runs():
+        check = FrameCheck(segment, file, end_seq, self._add)
+        scan = check.scan
+        for buffer, end in scan.runs() if is_last else check.runs():
             self._check_records(segment, buffer, end, scan.offset - end)
             self._done += end
             self._progress(self._done, found.size_bytes)
         is_past = segment.first_seq <= found.snapshot_seq
         found.events += 0 if is_past else scan.next_seq - segment.first_seq
-        if following:
-            rest = file.read(segment.size - scan.offset, scan.offset)
-            self._check_end(segment, scan, rest, following, is_past)
+        if following and not check.is_lost:
+            self._check_end(segment, scan, check.rest, following, is_past)
         if is_last:
             self._check_tail(segment, file)
 
@@ -272,10 +273,12 @@ class _Check:
             for seq in range(head.first_seq, head.first_seq + head.n):
                 try:
                     event = decode_record(buffer, at)
+                    if event.seq != seq:
+                        raise BadRecord(f"event {event.seq} is here")
                 except BadRecord as error:
-                    raise segment.damaged(base + at, f"event {seq}: {error}") from error
-                if event.seq != seq:
-                    raise segment.damaged(base + at, f"event {event.seq}, where {seq} belongs")
+                    self._add(segment.damaged(base + at, f"event {seq}: {error}"))
+                    break
                 at += record_length(buffer, at)
-            if at != offset + head.length:
-                raise segment.damaged(base + at, "a frame's records do not fill it")
+            else:
+                if at != offset + head.length:
+                    self._add(segment.damaged(base + at, "a frame's records do not fill it"))
