@@ -20,6 +20,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from lithair.actors.aside import Aside
+from lithair.actors.compaction_schedule import CompactionSchedule
 from lithair.actors.errand import CompactTask, Done, Failed, Runs, Task
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.model_reads import convert
@@ -70,6 +71,7 @@ class Wanted(msgspec.Struct):
     keep_history: bool
     purge: frozenset[str]
     waiting: list[OnDone]
+    is_automatic: bool = False
 
     def covers(self, other: "Wanted") -> bool:
         """Tell whether `other` gets what it wants by this one too."""
@@ -111,14 +113,14 @@ class Compaction:
         self._state = state
         self._tools = tools
         self._log = tools.event_log
-        self._automatic = automatic
-        self._due_ms: int | None = None
+        self._schedule = CompactionSchedule(automatic) if automatic else None
         self._step = Step.IDLE
         self._wanted: Wanted | None = None  # under way
         self._next: Wanted | None = None  # what that one does not do
         self._completed = 0
         self._broken = ""  # why there will be none any more before the process starts again
         self._cut = self._parity = self._size_before = 0
+        self._sealed = 0  # the cut of the last merge that was begun
         self._begun_s = 0.0
         self._name = ""
         self._begun_reads = 0  # up to this one they go by the old places
@@ -154,7 +156,7 @@ class Compaction:
         Where the application keeps history, every compaction does. `on_done` is called in a turn,
         or at once when there is nothing to do.
         """
-        is_kept = self._automatic is not None and self._automatic.keep_history
+        is_kept = self._schedule is not None and self._schedule.keep_history
         wanted = Wanted(keep_history or is_kept, purge, [on_done])
         if self._wanted is None:
             self._begin(wanted)
@@ -205,16 +207,11 @@ class Compaction:
     # The steps
 
     def _look_at_clock(self, now_ms: int) -> None:
-        automatic = self._automatic
-        if automatic is None:
+        schedule = self._schedule
+        if schedule is None or self._wanted is not None or self._broken:
             return
-        if self._due_ms is not None and now_ms < self._due_ms:
-            return
-        is_first_look = self._due_ms is None
-        self._due_ms = now_ms + int(automatic.every_s * 1000)
-        is_enough = self._state.seq - self._log.cut >= automatic.events
-        if is_enough and not is_first_look and self._wanted is None and not self._broken:
-            self._begin(Wanted(automatic.keep_history, frozenset(), []))
+        if schedule.is_due(now_ms, self._state.seq, self._log.cut):
+            self._begin(Wanted(schedule.keep_history, frozenset(), [], is_automatic=True))
 
     def _begin(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -227,11 +224,23 @@ class Compaction:
             self._finish()
         else:
             self._step = Step.SEALING
-            self._ask_writer(self._log.seal, self._merge)
+            if wanted.is_automatic and self._has_sealed_enough():
+                self._merge(self._sealed)
+            else:
+                self._ask_writer(self._log.seal, self._merge)
+
+    def _has_sealed_enough(self) -> bool:
+        """Tell whether what an attempt before has sealed is still to be merged, and worth it.
+
+        A segment more for each attempt would leave a log that can't be compacted in crumbs.
+        """
+        assert self._schedule is not None, "nothing is automatic without"
+        new = self._state.seq - self._sealed
+        return self._sealed > self._log.cut and new < self._schedule.events
 
     def _merge(self, cut: int) -> None:
         assert self._wanted is not None
-        self._cut = cut
+        self._cut = self._sealed = cut
         self._wanted.keep_history |= self._log.has_archive
         now_ms = time.time_ns() // 1_000_000
         plan = CompactionPlan(
@@ -315,6 +324,8 @@ class Compaction:
 
     def _complete(self) -> None:
         self._completed += 1
+        if self._schedule is not None:
+            self._schedule.succeeded()
         self._finish()
 
     # The end of one
@@ -335,6 +346,8 @@ class Compaction:
         if step is Step.REMOVING:  # the rest goes at the next opening; this one is done
             self._complete()
             return
+        if self._schedule is not None and self._wanted is not None and self._wanted.is_automatic:
+            self._schedule.failed()
         if step in (Step.ADOPTING, Step.WAITING, Step.INSTALLING):
             self._broken = f"A compaction has failed half-way: {error}."
         self._block = None

@@ -103,6 +103,82 @@ def test_a_failure_is_tried_again_the_next_time(model: Model) -> None:
     assert model.turn(2 * EVERY_MS) == 1
 
 
+def segments(model: Model) -> int:
+    return sum(name.endswith(".raftlog") for name in model.disk.names("/data"))
+
+
+def fail_merges(model: Model) -> None:
+    """Fail each merge, at its snapshot's first write, and nothing else, until `mend`."""
+    failure = Failure(28, "write", times=0)
+
+    def strike_at_a_snapshot(verb: str, path: str) -> None:
+        failure.times = int(verb == "write" and path.endswith(".snapshot.tmp"))
+
+    model.disk.watch = strike_at_a_snapshot
+    model.disk.failures = [failure]
+
+
+def mend(model: Model) -> None:
+    model.disk.watch, model.disk.failures = None, []
+
+
+def tries(model: Model, begin_ms: int, end_ms: int) -> list[int]:
+    """Let time pass, minute by minute; gives at which minute it was tried to compact."""
+    found: list[int] = []
+    for now_ms in range(begin_ms, end_ms, 60_000):
+        count = len(model.errands.tasks)
+        model.turn(now_ms)
+        if len(model.errands.tasks) > count:
+            found.append(now_ms // 60_000)
+    return found
+
+
+def test_what_fails_again_is_tried_ever_more_rarely_but_every_hour(model: Model) -> None:
+    model.turn(0)
+    model.write(10)
+    fail_merges(model)
+    five_hours = 300 * 60_000
+    expected = [5, 10, 20, 40, 80, 140, 200, 260]  # minutes: doubled up to an hour
+    assert tries(model, 0, five_hours) == expected
+    assert model.compaction.figures.completed == 0
+    mend(model)
+    assert tries(model, five_hours, five_hours + 60 * 60_000) == [320]
+    model.write(10)  # and from now on as before
+    assert tries(model, five_hours + 60 * 60_000, five_hours + 70 * 60_000) == [360]
+    assert model.compaction.figures.completed == 2
+
+
+def test_attempts_that_fail_seal_no_segment_for_the_sake_of_a_few_events(model: Model) -> None:
+    model.turn(0)
+    model.write(10)
+    fail_merges(model)
+    assert tries(model, 60_000, 6 * 60_000) == [5]
+    count = segments(model)
+    assert count == 2
+    for minute in (6, 11, 21):
+        model.write(3)
+        assert len(tries(model, minute * 60_000, (minute + 10) * 60_000)) <= 1
+    assert len(model.errands.tasks) == 3
+    assert segments(model) == count
+    mend(model)
+    assert tries(model, 31 * 60_000, 60 * 60_000) == [40]
+    assert model.log.cut == 10
+    assert model.compaction.figures.events_since == 9
+
+
+def test_many_new_events_are_worth_an_attempt_before_its_time(model: Model) -> None:
+    model.turn(0)
+    model.write(10)
+    fail_merges(model)
+    assert tries(model, 60_000, 11 * 60_000) == [5, 10]
+    model.write(10)  # after a second failure it takes twice as many
+    assert tries(model, 11 * 60_000, 16 * 60_000) == []
+    model.write(10)
+    mend(model)
+    assert tries(model, 16 * 60_000, 25 * 60_000) == [20]  # the next occasion
+    assert model.log.cut == 30
+
+
 def test_history_is_kept_when_it_was_declared() -> None:
     model = Model(keep_history=True)
     model.turn(0)
