@@ -28,7 +28,7 @@ from lithair.actors.upkeep import Answer
 from lithair.client.answers import Compacted
 from lithair.core.figures import CompactionFigures
 from lithair.core.model_state import ModelState
-from lithair.core.problem import Refusal, problem_of
+from lithair.core.problem import Refusal, problem_body
 from lithair.core.reads import Read
 from lithair.core.snapshot import ItemBlock
 from lithair.declaration import CompactionDeclaration
@@ -44,6 +44,14 @@ ADOPT_ROWS: Final = 256  # rows between two looks at the clock, some 0.1 ms
 
 KEEP_HISTORY: Final = ("keep_history", "true")
 DROP_HISTORY: Final = ("keep_history", "false")
+
+# For whoever asked; what has failed names files, and is for the log.
+OUTWARD: Final = {
+    503: "The compaction was ended: nothing was compacted. The server's log says why",
+    507: "The disk is full: nothing was compacted. The server's log says how much is missing",
+}
+FAILED: Final = "Nothing was compacted. The server's log says why"
+BROKEN: Final = "A compaction has failed half-way. Restart the model's process; its log says why"
 
 OnDone = Callable[[Compacted | LithairError], None]
 T = TypeVar("T")
@@ -177,7 +185,8 @@ class Compaction:
             if isinstance(came, Compacted):
                 answer(Read(200, msgspec.json.encode(came)))
             else:
-                answer(Read(came.status, problem_of(came)))
+                sentence = BROKEN if self._broken else OUTWARD.get(came.status, FAILED)
+                answer(Read(came.status, problem_body(came.status, sentence)))
 
         self.request(KEEP_HISTORY in pairs, frozenset(), on_done)
 

@@ -21,6 +21,7 @@ from tests.support.simulated_files import Failure, SimulatedFiles
 from tests.support.waiting import wait_until
 
 KEEP = (("keep_history", "true"),)
+DISK_FULL = "The disk is full: nothing was compacted"
 
 
 @retention(memory=3)
@@ -172,6 +173,16 @@ def test_what_is_not_understood_is_refused(served: Compacting) -> None:
     assert served.ask(Verb.COMPACT, (("forget", "true"),)).status == 400
 
 
+def sentence(reply: Reply) -> str:
+    """Give what a refusal says; nothing of it may name a file, or be the system's own words."""
+    said = reply.body.decode()
+    assert not [
+        word for word in ("/data", "raftlog", "snapshot", "Errno", "No space") if word in said
+    ]
+    error: str = json.loads(said)["error"]
+    return error
+
+
 def refused(served: Compacting, failure: Failure) -> Reply:
     """Compact while the disk fails; see that nothing has changed, and that it works after that."""
     before = served.all_items()
@@ -191,22 +202,45 @@ def refused(served: Compacting, failure: Failure) -> Reply:
 def test_a_full_disk_refuses_a_compaction_with_507_and_nothing_else(served: Compacting) -> None:
     served.fill(10)
     # Only the snapshot's first write fails: the seal before it makes a segment.
-    assert refused(served, Failure(errno.ENOSPC, "write", after=1)).status == 507
+    reply = refused(served, Failure(errno.ENOSPC, "write", after=1))
+    assert (reply.status, sentence(reply)) == (507, DISK_FULL)
+
+
+def test_a_compaction_that_does_not_fit_takes_no_writers_room(
+    served: Compacting, caplog: pytest.LogCaptureFixture
+) -> None:
+    served.fill(40)
+    used = served.disk.used_bytes()
+    served.disk.capacity_bytes = used + used // 4
+    changed: list[str] = []
+    served.disk.watch = lambda _, path: changed.append(path)
+    reply = served.ask(Verb.COMPACT, ())
+    assert (reply.status, sentence(reply)) == (507, DISK_FULL)
+    assert not [path for path in changed if "snapshot" in path]
+    assert "have to stay free, and only" in caplog.text
+    assert served.write(Verb.CREATE, {"id": "beside", "text": "as before"}).status == 201
+    served.disk.capacity_bytes *= 10
+    assert served.ask(Verb.COMPACT, ()).status == 200
 
 
 def test_no_room_for_a_new_segment_refuses_a_compaction(served: Compacting) -> None:
     served.fill(10)
-    assert refused(served, Failure(errno.ENOSPC, "create")).status == 507
+    reply = refused(served, Failure(errno.ENOSPC, "create"))
+    assert (reply.status, sentence(reply)) == (507, DISK_FULL)
 
 
-def test_a_damaged_segment_stops_a_compaction_and_changes_nothing(served: Compacting) -> None:
+def test_a_damaged_segment_stops_a_compaction_and_changes_nothing(
+    served: Compacting, caplog: pytest.LogCaptureFixture
+) -> None:
     served.fill(10)
     path = "/data/" + served.disk.names("/data")[0]
     inode = served.disk.names_cached[path]
     inode.cached = inode.cached[:300] + b"\x00" + inode.cached[301:]
     names = served.disk.names("/data")
     reply = served.ask(Verb.COMPACT, ())
-    assert (reply.status, b"damaged at offset" in reply.body) == (500, True)
+    assert (reply.status, sentence(reply)) == (500, "Nothing was compacted")
+    assert "damaged at offset" in caplog.text
+    assert "/data" in caplog.text
     assert [n for n in served.disk.names("/data") if n in names] == names
     assert not snapshot_names(served.disk, "/data")
     assert served.ask(Verb.GET, "n1").status == 200

@@ -144,7 +144,8 @@ def test_a_hung_compaction_is_ended_and_the_next_one_works(
     served = start(CompactTask)
     served.write(Verb.CREATE, {"id": "one", "text": "stays"})
     (served.data / LEFT).write_bytes(b"half a snapshot")
-    assert served.ask_patiently(Verb.COMPACT, ()).status == 503
+    reply = served.ask_patiently(Verb.COMPACT, ())
+    assert (reply.status, b"was ended: nothing was compacted" in reply.body) == (503, True)
     assert not (served.data / LEFT).exists()
     assert served.ask(Verb.GET, "one").status == 200
     served.hangs = None
