@@ -154,7 +154,7 @@ class ModelLoop:
 
     def _take_read(self, peer: bytes, request: ReadRequest) -> None:
         try:
-            if request.verb in MAINTENANCE:
+            if request.verb in MAINTENANCE and may_ask(self._state.views[request.access], request):
                 self.upkeep.take(request, partial(self._reply, peer, request.request_id))
                 return
             read = self._reads.take(peer, request)
