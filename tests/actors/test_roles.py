@@ -37,8 +37,8 @@ def served(tmp_path: Path) -> Iterator[Served]:
 def test_a_role_asks_for_items_and_for_nothing_else(served: Served) -> None:
     for verb, argument in READS.items():
         assert served.ask(verb, argument).status == 400, verb.name
-    for verb in sorted(WRITES - OF_ROLES):
-        assert served.write(Verb(verb), [{"id": "b"}], "b").status == 400, Verb(verb).name
+    for write in map(Verb, sorted(WRITES - OF_ROLES)):
+        assert served.write(write, [{"id": "b"}], "b").status == 400, write.name
     served.access = PUBLIC
     assert msgspec.json.decode(served.ask(Verb.COUNT, ()).body) == {"count": 1}
 
