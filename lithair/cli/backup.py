@@ -16,7 +16,6 @@ from lithair.cli.compact import in_units
 from lithair.cli.server import ask, run_dir_option
 from lithair.client.backup import TIMEOUT_S, Source, back_up_all
 from lithair.client.connection import Connection
-from lithair.internal import NOT_BACKED_UP
 from lithair.storage.backup_manifest import Manifest
 from lithair.storage.files import OsFiles
 
@@ -56,11 +55,7 @@ def backup(directory: str, run_dir: str | None, as_json: bool) -> None:
     Reads and writes go on meanwhile. On the same file system most of it is hard links.
     """
     models = cast("list[dict[str, str]]", ask(run_dir, {"ask": "where"})["models"])
-    sources = [
-        Source(model["name"], model["directory"])
-        for model in models
-        if model["name"] not in NOT_BACKED_UP
-    ]
+    sources = [Source(model["name"], model["directory"]) for model in models]
     watcher = Watcher(run_dir)
     connection = Connection(run_dir, TIMEOUT_S)
     try:

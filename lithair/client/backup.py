@@ -18,7 +18,8 @@ from lithair.client.calls import Call
 from lithair.client.connection import Connection
 from lithair.core.as_of import rfc3339
 from lithair.errors import LithairError, StorageFull
-from lithair.storage.backup import check_free
+from lithair.internal import NOT_BACKED_UP
+from lithair.storage.backup import check_free, no_place
 from lithair.storage.backup_manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -27,6 +28,7 @@ from lithair.storage.backup_manifest import (
     write_manifest,
 )
 from lithair.storage.files import Files, is_no_room
+from lithair.storage.places import resolved
 from lithair.wire.messages import Reply
 from lithair.wire.protocol import Verb
 
@@ -56,19 +58,37 @@ def folders_of(sources: Sequence[Source]) -> list[str]:
     return folders if is_clear else [source.name for source in sources]
 
 
-def back_up_all(
-    files: Files, connection: Connection, sources: Sequence[Source], target: str, watch: Watch
-) -> Manifest:
-    """Make a backup of all these models in `target`, an absolute path: new, or an empty directory.
+def check_elsewhere(models: Sequence[Source], target: str) -> None:
+    """Refuse a directory that is in a model's own, where the log would take it for its files."""
+    place = resolved(target)
+    for model in models:
+        if not model.directory:
+            continue  # it is in RAM only
+        own = resolved(model.directory)
+        if os.path.commonpath((place, own)) == own:
+            raise LithairError(
+                "A backup can't be made in a model's own data directory or below it: name a"
+                " directory elsewhere",
+                status=422,
+            )
 
+
+def back_up_all(
+    files: Files, connection: Connection, models: Sequence[Source], target: str, watch: Watch
+) -> Manifest:
+    """Make a backup of a server's models in `target`, an absolute path: new, or empty.
+
+    Those that are not backed up are left out; their directories are no place for one either.
     Blocks until it is finished; `watch` is called meanwhile and may raise, which ends the wait.
-    Raises LithairError: of status 409 when something is in the directory, StorageFull, what a model
-    has answered.
+    Raises LithairError: of status 409 when something is in the directory, 422 when it is a model's
+    own or can't be made; StorageFull; what a model has answered.
     """
     try:
+        check_elsewhere(models, target)
         was_there = check_free(files, target)
-    except OSError as error:
-        raise LithairError(f"{target}: no backup can be made here: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: no system has such a path
+        raise no_place(target, error) from error
+    sources = [model for model in models if model.name not in NOT_BACKED_UP]
     replies = _Replies(connection, sources, target)
     try:
         replies.wait(watch)

@@ -20,7 +20,6 @@ from lithair.declaration import Declaration
 from lithair.errors import LithairError
 from lithair.gateway.admin import AdminRequest, answer
 from lithair.gateway.answers import Prepared, Problem
-from lithair.internal import NOT_BACKED_UP
 from lithair.storage.backup_manifest import MANIFEST_NAME, Manifest
 from lithair.storage.files import OsFiles
 
@@ -42,10 +41,9 @@ class BackupRoute:
 
     def __init__(self, declaration: Declaration, run_dir: str) -> None:
         self._run_dir = run_dir
-        self._sources = [
+        self._models = [
             Source(model.name, model.data_dir)
             for model in (*declaration.models, *declaration.internal_models)
-            if model.name not in NOT_BACKED_UP
         ]
         self._timeout_s = declaration.settings.timeout_s
 
@@ -95,7 +93,7 @@ class BackupRoute:
         connection = Connection(self._run_dir, TIMEOUT_S)
         try:
             return back_up_all(
-                OsFiles(), connection, self._sources, target, lambda _done, _all: None
+                OsFiles(), connection, self._models, target, lambda _done, _all: None
             )
         except LithairError as error:
             return error

@@ -48,11 +48,14 @@ class TakenLog(NamedTuple):
 def back_up(files: Files, view: Callable[[], LogFiles], folder: str) -> TakenLog:
     """Copy a log, of which `view` says what lies where, into `folder`, new or empty; any thread.
 
-    Raises LithairError (409: something is in the folder; or what the system says), StorageFull,
-    DamagedLog. Nothing of the folder is left then.
+    Raises LithairError (409: something is in the folder; 422: it can't be made; or what the system
+    says), StorageFull, DamagedLog. Nothing of the folder is left then.
     """
     try:
         check_free(files, folder)
+    except OSError as error:
+        raise no_place(folder, error) from error
+    try:
         for attempt in range(VIEWS_MAX):
             taking = _Taking(files, folder)
             found = view()
@@ -73,6 +76,18 @@ def back_up(files: Files, view: Callable[[], LogFiles], folder: str) -> TakenLog
         kind = StorageFull if is_no_room(error) else LithairError
         raise kind(f"{folder}: the backup failed: {error}") from error
     raise LithairError(f"{folder}: the files of the log went away {VIEWS_MAX} times: try again")
+
+
+def no_place(directory: str, error: Exception) -> LithairError:
+    """Say that a backup's directory can't be made; what the system says of it is logged only."""
+    log.warning("%s can't be a backup's directory: %s", directory, error)
+    if isinstance(error, OSError) and is_no_room(error):
+        return StorageFull("There is no room for the backup's directory")
+    return LithairError(
+        "The backup's directory can't be made, or can't be read: name another one; the log says"
+        " what the system answered",
+        status=422,
+    )
 
 
 def check_free(files: Files, directory: str) -> bool:
@@ -146,7 +161,10 @@ class _Taking:
 
     def _make_directory(self, path: str) -> None:
         self._directories.append(path)
-        self._files.make_directory(path)
+        try:
+            self._files.make_directory(path)
+        except OSError as error:
+            raise no_place(path, error) from error
 
     def _hold(self, found: LogFiles, path: str, inner: str) -> BackupFile:
         """Link a file into the folder; or see that it stays there until it is copied."""

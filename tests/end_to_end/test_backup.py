@@ -27,6 +27,7 @@ pytestmark = pytest.mark.usefixtures("no_leaks")
 BACKUPS = 4
 POINTS = 6  # events of the log that are restored exactly
 COMMAND_MAX_S = 60.0
+OWN = ("data/counters", "data/counters/x", "data/counters/archive", "data/counters/archive/x/y")
 History = dict[str, list[tuple[int, int]]]  # item -> (seq, n) of each of its events
 
 
@@ -184,9 +185,16 @@ def test_http_makes_backups_beside_the_run_directory_or_where_it_is_told(tmp_pat
             again = http.post(url, json={"directory": str(tmp_path / "told")})
             assert (again.status_code, "not empty" in again.json()["error"]) == (409, True)
             assert http.post(url, json={"to": "x"}).status_code == 422
-            nowhere = http.post(url, json={"directory": "/proc/nowhere"})
-            assert nowhere.status_code == 500
-            assert "/proc/nowhere" in nowhere.json()["detail"]
+            for unusable in ("/proc/nowhere", "x" * 5000, "a\0b"):
+                refused = http.post(url, json={"directory": unusable})
+                assert (refused.status_code, "can't be made" in refused.text) == (422, True)
+                for told_too_much in ("Errno", "/proc", "counters", str(tmp_path)):
+                    assert told_too_much not in refused.text
+            (tmp_path / "linked").symlink_to(live / "data")
+            for own in (*OWN, tmp_path / "linked" / "counters" / "x"):
+                refused = http.post(url, json={"directory": str(live / own)})
+                assert (refused.status_code, "own data directory" in refused.text) == (422, True)
+            assert not [path for path in (live / "data" / "counters").iterdir() if path.is_dir()]
         assert httpx.post(url).status_code == 401
         assert server.stop() == 0
     for each in (directory, tmp_path / "told"):
@@ -214,6 +222,11 @@ def test_commands_say_what_went_wrong_by_their_exit_status(tmp_path: Path) -> No
         assert run(live, "backup", "backup").returncode == 0
         again = run(live, "backup", "backup")
         assert (again.returncode, "not empty" in again.stderr) == (1, True)
+        for own in OWN:
+            refused = run(live, "backup", own)
+            assert (refused.returncode, "own data directory" in refused.stderr) == (1, True)
+        nowhere = run(live, "backup", "/proc/nowhere")
+        assert (nowhere.returncode, "can't be made" in nowhere.stderr) == (1, True)
         assert server.stop() == 0
     gone = run(live, "backup", "other")
     assert (gone.returncode, "no server answers" in gone.stderr) == (4, True)
