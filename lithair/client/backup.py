@@ -28,7 +28,7 @@ from lithair.storage.backup_manifest import (
     write_manifest,
 )
 from lithair.storage.files import Files, is_no_room
-from lithair.storage.places import resolved
+from lithair.storage.places import is_within
 from lithair.wire.messages import Reply
 from lithair.wire.protocol import Verb
 
@@ -60,12 +60,8 @@ def folders_of(sources: Sequence[Source]) -> list[str]:
 
 def check_elsewhere(models: Sequence[Source], target: str) -> None:
     """Refuse a directory that is in a model's own, where the log would take it for its files."""
-    place = resolved(target)
     for model in models:
-        if not model.directory:
-            continue  # it is in RAM only
-        own = resolved(model.directory)
-        if os.path.commonpath((place, own)) == own:
+        if model.directory and is_within(target, model.directory):  # without one, it is in RAM
             raise LithairError(
                 "A backup can't be made in a model's own data directory or below it: name a"
                 " directory elsewhere",

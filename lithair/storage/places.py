@@ -19,3 +19,9 @@ def is_file(path: str) -> bool:
 def resolved(path: str) -> str:
     """Return the path with every symbolic link in it followed, as far as it exists."""
     return os.path.realpath(path)
+
+
+def is_within(path: str, directory: str) -> bool:
+    """Say whether `path` is that directory or below it, by whatever names."""
+    own = resolved(directory)
+    return os.path.commonpath((resolved(path), own)) == own
