@@ -33,7 +33,8 @@ UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 def compact(name: str, run_dir: str | None, keep_history: bool, as_json: bool) -> None:
     """Merge the log of the model NAME (or its class) into a snapshot, and wait until it is done.
 
-    Reads and writes go on meanwhile. Without --keep-history the model's past up to now is dropped.
+    Reads and writes go on meanwhile. Without --keep-history the model's past up to now is dropped,
+    unless it has an archive.
     """
     check_name(run_dir, name)  # at once, where a handle would wait for the server to come up
     connection = Connection(run_dir, TIMEOUT_S)
