@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 NICENESS: Final = 10
 PROGRESS_S: Final = 0.25  # between two words on the way; people look no more often
+REST_S_MAX: Final = 0.05  # after a stretch without a report a short rest does as well
 
 Report = Callable[[int, int], None]
 
@@ -148,4 +149,21 @@ def _compact(model: ModelDeclaration, task: CompactTask, report: Report) -> byte
     from lithair.storage.compaction import compact
 
     form = present_form(model)
-    return compact(OsFiles(), task.directory, task.plan, form, report).encode()
+    return compact(OsFiles(), task.directory, task.plan, form, _paced(report)).encode()
+
+
+def _paced(report: Report) -> Report:
+    """Rest after each piece of work for as long as it took: those who serve come first.
+
+    Nobody waits for a compaction, and low priority alone does not keep it from the disk's queue,
+    nor give the other processes a core at once (bench/compaction.py).
+    """
+    begun_s = time.monotonic()
+
+    def paced(done: int, total: int) -> None:
+        nonlocal begun_s
+        report(done, total)
+        time.sleep(min(REST_S_MAX, time.monotonic() - begun_s))
+        begun_s = time.monotonic()
+
+    return paced
