@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 NICENESS: Final = 10
 PROGRESS_S: Final = 0.25  # between two words on the way; people look no more often
-REST_S_MAX: Final = 0.05  # after a stretch without a report a short rest does as well
+REST_S_MAX: Final = 0.1  # after a stretch without a report a short rest does as well
+REST_SHARE: Final = 3  # of rest, for one of work
 
 Report = Callable[[int, int], None]
 
@@ -153,7 +154,7 @@ def _compact(model: ModelDeclaration, task: CompactTask, report: Report) -> byte
 
 
 def _paced(report: Report) -> Report:
-    """Rest after each piece of work for as long as it took: those who serve come first.
+    """Rest after each piece of work: those who serve come first.
 
     Nobody waits for a compaction, and low priority alone does not keep it from the disk's queue,
     nor give the other processes a core at once (bench/compaction.py).
@@ -163,7 +164,7 @@ def _paced(report: Report) -> Report:
     def paced(done: int, total: int) -> None:
         nonlocal begun_s
         report(done, total)
-        time.sleep(min(REST_S_MAX, time.monotonic() - begun_s))
+        time.sleep(min(REST_S_MAX, REST_SHARE * (time.monotonic() - begun_s)))
         begun_s = time.monotonic()
 
     return paced
