@@ -36,6 +36,17 @@ def run_dir_option(command: Command) -> Command:
     return option(command)
 
 
+def data_dir_option(call: str) -> Callable[[Command], Command]:
+    """Add --data-dir to a command that does without a server; `call` names the directory."""
+    return click.option(
+        "--data-dir",
+        default=None,
+        metavar="DIR",
+        type=click.Path(file_okay=False),
+        help=f"The directory of {call}; the server must not run. Otherwise it has to.",
+    )
+
+
 def ask(run_dir: str | None, request: Mapping[str, object]) -> Mapping[str, object]:
     """Ask the supervisor; NotReachable when there is no answer, LithairError with its refusal."""
     place = run_dir or os.environ.get("LT_RUN_DIR") or Settings().run_dir

@@ -5,35 +5,20 @@ Law: a token is printed once, when it is made, alone on stdout; afterwards nobod
 
 import datetime as dt
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import click
 import msgspec
 
 from lithair.api_tokens import TokenRecord, hash_of, life_ms, new_token, text_problem
-from lithair.cli.server import run_dir_option
+from lithair.cli.server import data_dir_option, run_dir_option
 from lithair.cli.status import table
 from lithair.cli.token_book import tokens_of
 from lithair.errors import Conflict, NotFound
 
-Command = TypeVar("Command", bound=Callable[..., object])
-
 COLUMNS: Final = ("id", "name", "role", "state", "created", "last used", "expires")
 ID_CHARACTERS_MIN: Final = 4  # of an id that is cut short
 NEVER: Final = "never"
-
-
-def data_dir_option(command: Command) -> Command:
-    """Add --data-dir to a command."""
-    option = click.option(
-        "--data-dir",
-        default=None,
-        metavar="DIR",
-        type=click.Path(file_okay=False),
-        help="The directory of with_tokens; the server must not run. Otherwise it has to.",
-    )
-    return option(command)
 
 
 @click.group()
@@ -49,7 +34,7 @@ def tokens() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it, and all about it, as JSON.")
 @run_dir_option
-@data_dir_option
+@data_dir_option("with_tokens")
 def add(
     role: str,
     name: str | None,
@@ -78,7 +63,7 @@ def add(
 @tokens.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
 @run_dir_option
-@data_dir_option
+@data_dir_option("with_tokens")
 def list_(as_json: bool, run_dir: str | None, data_dir: str | None) -> None:
     """List all tokens, the dead ones too; none can be read from it."""
     with tokens_of(run_dir, data_dir) as book:
@@ -92,7 +77,7 @@ def list_(as_json: bool, run_dir: str | None, data_dir: str | None) -> None:
 @tokens.command()
 @click.argument("token", metavar="NAME|ID")
 @run_dir_option
-@data_dir_option
+@data_dir_option("with_tokens")
 def revoke(token: str, run_dir: str | None, data_dir: str | None) -> None:
     """Refuse a token from now on, by its name or its id; a server that runs knows in a second."""
     with tokens_of(run_dir, data_dir) as book:

@@ -7,40 +7,25 @@ needs the server; the other commands work on the directory of `with_users` as we
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import click
 import msgspec
 
 from lithair.accounts import Account, key_of, name_problem, password_problem, role_problem
 from lithair.cli.account_book import AccountBook, RunningBook, StoredBook
-from lithair.cli.server import run_dir_option
+from lithair.cli.server import data_dir_option, run_dir_option
 from lithair.cli.status import table
 from lithair.errors import Conflict
 from lithair.gateway.passwords import hash_password
 from lithair.gateway.second_factor import SecretBox, new_secret, step_of, uri_of
 from lithair.storage.secret_key import read_secret_key
 
-Command = TypeVar("Command", bound=Callable[..., object])
-
 MAKE_KEY: Final = (
     "make one, outside the data (openssl rand -base64 32 > secret.key), and give its path to the"
     " server and here with LT_SECRET_KEY_FILE"
 )
 COLUMNS: Final = ("name", "role", "state", "second factor", "created")
-
-
-def data_dir_option(command: Command) -> Command:
-    """Add --data-dir to a command that does without a server, too."""
-    option = click.option(
-        "--data-dir",
-        default=None,
-        metavar="DIR",
-        type=click.Path(file_okay=False),
-        help="The directory of with_users; the server must not run. Otherwise it has to.",
-    )
-    return option(command)
 
 
 password_option = click.option(
@@ -58,7 +43,7 @@ def users() -> None:
 @click.option("--role", required=True, help="What the user may do; Admin may do everything.")
 @password_option
 @run_dir_option
-@data_dir_option
+@data_dir_option("with_users")
 def add(
     name: str, role: str, password_stdin: bool, run_dir: str | None, data_dir: str | None
 ) -> None:
@@ -77,7 +62,7 @@ def add(
 
 @users.command("list")
 @run_dir_option
-@data_dir_option
+@data_dir_option("with_users")
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
 def list_(run_dir: str | None, data_dir: str | None, as_json: bool) -> None:
     """List all users."""
@@ -102,7 +87,7 @@ def disable(name: str, run_dir: str | None) -> None:
 @users.command()
 @click.argument("name")
 @run_dir_option
-@data_dir_option
+@data_dir_option("with_users")
 def enable(name: str, run_dir: str | None, data_dir: str | None) -> None:
     """Take logins of the user NAME again."""
     with book_of(run_dir, data_dir) as book:

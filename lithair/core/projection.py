@@ -23,10 +23,9 @@ from lithair.core.event import Position, Slot
 from lithair.core.kept import is_hot
 
 # What an item costs beside its cell, for the exact sum `ram_bytes`: key (a 36-character id), dict
-# entry, slot number, cell and bytes overhead, six columns. Measured in bench/opening.py.
+# entry, slot number, cell and bytes overhead, six columns. Above what bench/opening.py measures.
 ITEM_OVERHEAD_BYTES: Final = 278
 DEAD_SLOTS_MIN: Final = 1024  # below this a rebuild gains nothing worth a pause
-PARITY: Final = 1 << 63  # of a place: which of two snapshots
 
 COLUMNS: Final = ("seqs", "times", "segments", "offsets", "places", "lengths")
 

@@ -11,7 +11,6 @@ import contextlib
 import os
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Final
 
 import msgspec
 
@@ -35,8 +34,6 @@ from lithair.storage.snapshot import Snapshot
 from lithair.storage.snapshot_check import SnapshotCheck, raise_damage
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
-
-WHOLE: Final = AsOf()
 
 
 class Restored(msgspec.Struct, frozen=True):
