@@ -55,7 +55,8 @@ class Links:
         # Of users' routes; opens nothing by itself.
         self._handles = Connection(run_dir, min(timeout_s, TIMEOUT_S_MAX))
         has_models = bool(declaration.models or declaration.internal_models)
-        self._looking = loop.create_task(self._look()) if has_models else None
+        self._asking: asyncio.Task[None] | None = None
+        self._looking = loop.create_task(self._look_on()) if has_models else None
 
     def phase(self, name: str) -> str:
         """Tell what a model, one of Lithair's own included, is doing."""
@@ -80,20 +81,34 @@ class Links:
 
     async def close(self) -> None:
         """Close every link; what still waits is answered 503."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        tasks = [task for task in (self._looking, self._asking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for driver in self._drivers:
             driver.close()
         for own in self._own.values():
             own.close()
         self._handles.close()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Ask the supervisor what the models are doing; who asks meanwhile waits for the same."""
+        if self._asking is None:
+            self._asking = self._loop.create_task(self._ask())
+            self._asking.add_done_callback(self._asked)
+        await asyncio.shield(self._asking)
+
+    def _asked(self, _task: "asyncio.Task[None]") -> None:
+        self._asking = None
+
+    async def _ask(self) -> None:
+        answer = await self._control.ask({"ask": "where"}, ANSWER_TIME_S)
+        if answer is not None:  # else nothing new is known; its death ends this process
+            self._take(answer)
+
+    async def _look_on(self) -> None:
         while True:
-            answer = await self._control.ask({"ask": "where"}, ANSWER_TIME_S)
-            if answer is not None:  # else nothing new is known; its death ends this process
-                self._take(answer)
+            await self.look()
             await asyncio.sleep(LOOK_INTERVAL_S)
 
     def _take(self, answer: dict[str, object]) -> None:

@@ -1,7 +1,8 @@
 """The pages for whoever operates the server: /health, /ready, /info.
 
-Owns what they say. Law: they answer from what this gateway knows already, so they answer at once,
-whatever the models are doing.
+Owns what they say. Law: they answer from what this gateway knows, at once, whatever the models are
+doing. Only where that is "not ready", which may be a quarter of a second old, the supervisor is
+asked first.
 
     /health := {"status": "ok"}
     /ready  := {"ready": bool, "failed": [name, ...], "models": {name: phase}}       200, or 503
@@ -9,7 +10,7 @@ whatever the models are doing.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Final
 
@@ -26,11 +27,16 @@ class Operations:
     """What is known of the models, and since when this gateway runs."""
 
     def __init__(
-        self, paths: Mapping[str, str], own: Iterable[str], phase: Callable[[str], str]
+        self,
+        paths: Mapping[str, str],
+        own: Iterable[str],
+        phase: Callable[[str], str],
+        look: Callable[[], Awaitable[None]],
     ) -> None:
         self._paths = dict(paths)  # a model's name -> its path
         self._names = (*paths, *own)  # Lithair's own models included
         self._phase = phase
+        self.look = look  # asks the supervisor what the models are doing now
         self._started_s = time.monotonic()
         self._version = version("lithair")
 
@@ -61,15 +67,15 @@ class OperationsHandler(ProblemHandler):
         """Take what the page tells about."""
         self._operations = operations
 
-    def page(self) -> object:
+    async def page(self) -> object:
         """Say what the page says; the status may be set as well."""
         raise NotImplementedError
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Answer GET."""
         self.set_header("Content-Type", JSON)
         self.set_header("Cache-Control", "no-store")
-        end(self, _encode(self.page()))
+        end(self, _encode(await self.page()))
 
     head = get
 
@@ -77,7 +83,7 @@ class OperationsHandler(ProblemHandler):
 class HealthHandler(OperationsHandler):
     """The gateway is alive."""
 
-    def page(self) -> object:
+    async def page(self) -> object:
         """Say so."""
         return {"status": "ok"}
 
@@ -85,9 +91,12 @@ class HealthHandler(OperationsHandler):
 class ReadyHandler(OperationsHandler):
     """Every model has been replayed, or has failed."""
 
-    def page(self) -> object:
+    async def page(self) -> object:
         """Say which have."""
         is_ready, page = self._operations.readiness()
+        if not is_ready:
+            await self._operations.look()
+            is_ready, page = self._operations.readiness()
         if not is_ready:
             self.set_status(503)
             self.set_header("Retry-After", str(RETRY_AFTER_S))
@@ -97,7 +106,7 @@ class ReadyHandler(OperationsHandler):
 class InfoHandler(OperationsHandler):
     """What runs here."""
 
-    def page(self) -> object:
+    async def page(self) -> object:
         """Say it."""
         return self._operations.info()
 

@@ -158,6 +158,7 @@ def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> Buil
             {model.name: model.path for model in models},
             [model.name for model in child.declaration.internal_models],
             links.phase,
+            links.look,
         ),
         Figures(sites, child.run_dir),
         settings.metrics_token,
