@@ -9,7 +9,7 @@ T = TypeVar("T")
 LOOK_EVERY_S = 0.01  # often enough not to slow a test down, seldom enough to leave the cores free
 
 
-def wait_until(look: Callable[[], T | None], what: str, timeout_s: float = 10.0) -> T:
+def wait_until(look: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
     """Call `look` until it gives something true, and return that; fail with `what` at the deadline.
 
     A `look` that raises ends the wait with its error.
