@@ -117,10 +117,17 @@ class ModelSite:
         )
         return self._link.ask_write(verb, deadline_ms, access, write, on_reply)
 
-    async def tell(self, verb: Verb, argument: Asked = None, timeout_s: float = 0.0) -> Reply:
+    async def tell(
+        self,
+        verb: Verb,
+        argument: Asked = None,
+        timeout_s: float = 0.0,
+        access: str = TRUSTED,
+    ) -> Reply:
         """Ask in the server's own name, and wait; a refusal is an answer, too.
 
-        The time-out is that of every request, unless another is given.
+        The time-out is that of every request, unless another is given; with an access of its own
+        a read is answered as whoever has that may see it.
         """
         if self.phase == FAILED:
             return Reply(0, 503, problem_body(503, self._failure()))
@@ -131,9 +138,7 @@ class ModelSite:
                 told.set_result(reply)
 
         wait_ms = int(timeout_s * 1000) or self._timeout_ms
-        request_id = self._link.ask_read(
-            verb, monotonic_ms() + wait_ms, TRUSTED, argument, on_reply
-        )
+        request_id = self._link.ask_read(verb, monotonic_ms() + wait_ms, access, argument, on_reply)
         try:
             return await told
         finally:
