@@ -5,6 +5,7 @@ refused; one server at a time; what was found there from a server that is gone i
 
     run directory := "lock" (flock'ed, holds the pid) control-socket model-sockets
                      "admin-token" (0600; while a server runs that was not given one)
+                     *".spool" (see `spool`; left only by a process that was killed)
 """
 
 import fcntl
@@ -15,6 +16,8 @@ import time
 from typing import Final
 
 from lithair.errors import LithairError, LockedByOther
+from lithair.storage.files import OsFiles
+from lithair.storage.spool import remove_left
 
 LOCK_WAIT_S: Final = 1.0  # a server that was killed gives its lock back within milliseconds
 RETRY_S: Final = 0.05
@@ -46,6 +49,7 @@ class RunDir:
                 " LT_RUN_DIR or --run-dir."
             ) from error
         _remove_sockets(path)
+        remove_left(OsFiles(), path)
         _remove_token(path)
         return cls(path, lock_fd)
 
