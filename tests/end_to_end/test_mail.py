@@ -1,26 +1,35 @@
-"""The mail example: a worker imports a mailbox while HTTP serves, and does it only once."""
+"""The mail example: each user's mailbox is imported while HTTP serves, once, and is his alone."""
 
 import mailbox
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2 as httpx
+import httpx2
 import pytest
 
+from tests.end_to_end.mailing import URL, add_user, copied, logged_in, subjects
+from tests.support.commands import lithair
 from tests.support.started import Started
 from tests.support.waiting import wait_until
-from tests.tidy.source import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
-MESSAGES = 5  # in examples/mail/sample.mbox
+ADAS = [
+    "",
+    "Paper jam in tray 2",
+    "Harbour News, week 2",
+    "Re: Minutes of Monday \u2013 two corrections",
+    "Minutes of Monday",
+]
+IMPORT_MAX_S = 60.0
 
 
 @pytest.fixture
 def mail(tmp_path: Path) -> Path:
-    ignore = shutil.ignore_patterns("data", "__pycache__")
-    return shutil.copytree(ROOT / "examples/mail", tmp_path / "mail", ignore=ignore)
+    place = copied(tmp_path / "mail")
+    for name in ("ada", "ben"):
+        add_user(place, name)
+    return place
 
 
 @pytest.fixture
@@ -29,47 +38,91 @@ def server(mail: Path) -> Iterator[Started]:
         yield started
 
 
-def wait_for_import(server: Started, count: int = MESSAGES) -> str:
-    url = server.url + "/api/emails"
+def wait_for_import(client: httpx2.Client, count: int) -> None:
     wait_until(
-        lambda: httpx.get(url + "/count", timeout=30).json()["count"] == count,
+        lambda: client.get(URL + "/count").json()["count"] == count,
         f"{count} messages to be imported",
-        30,
+        IMPORT_MAX_S,
     )
-    return url
 
 
 def test_the_worker_imports_each_message_once_over_restarts(server: Started, mail: Path) -> None:
-    url = wait_for_import(server)
-    emails = {item["subject"]: item for item in httpx.get(url, timeout=30).json()["data"]}
-    corrections = emails["Re: Minutes of Monday \u2013 two corrections"]
-    assert corrections["from"] == "José Ortega <jose@example.org>"
-    assert corrections["body"].startswith("The café is at the north quay")
-    item = f"{url}/{corrections['id']}"
-    assert httpx.patch(item, json={"read": True}, timeout=30).json()["read"] is True
+    with logged_in(server, "ada") as ada:
+        wait_for_import(ada, len(ADAS))
+        emails = {item["subject"]: item for item in ada.get(URL).json()["data"]}
+        assert sorted(emails) == sorted(ADAS)
+        corrections = emails[ADAS[3]]
+        assert corrections["from"] == "José Ortega <jose@example.org>"
+        assert corrections["body"].startswith("The café is at the north quay")
+        assert corrections["received"] == "2026-01-05T11:29:58Z"
+        read = ada.patch(f"{URL}/{corrections['id']}", json={"read": True})
+        assert read.json()["read"] is True
+        assert ada.delete(f"{URL}/{emails['Paper jam in tray 2']['id']}").status_code == 204
     assert server.stop() == 0
+    imports = server.log.count("of them new")
 
-    with Started(mail) as again:
-        url = again.url + "/api/emails"
-        wait_until(lambda: "0 of them new" in again.log, "the second import", 30)
-        listed = httpx.get(url, timeout=30).json()
-        assert listed["total"] == MESSAGES
+    with Started(mail) as again, logged_in(again, "ada") as ada:
+        wait_until(lambda: again.log.count("of them new") >= imports + 2, "an import", IMPORT_MAX_S)
+        listed = ada.get(URL).json()
+        assert {one["subject"] for one in listed["data"]} == set(ADAS) - {"Paper jam in tray 2"}
         assert [one["id"] for one in listed["data"] if one["read"]] == [corrections["id"]]
+        assert again.stop() == 0
 
 
 def test_a_killed_worker_goes_on_where_it_was(mail: Path) -> None:
     """A Maildir, and the worker killed in the middle of the import."""
     total = 400
-    maildir = mailbox.Maildir(mail / "Maildir", create=True)
+    (mail / "spool").mkdir()
+    maildir = mailbox.Maildir(mail / "spool" / "ben", create=True)
     for number in range(total):
         maildir.add(f"From: a@example.org\nSubject: {number}\nMessage-ID: <{number}@x>\n\nhello\n")
-    with Started(mail, environ={"MAILBOX": str(mail / "Maildir")}) as server:
-        url = server.url + "/api/emails"
-        wait_until(
-            lambda: httpx.get(url + "/count", timeout=30).json()["count"] > 0, "the first one", 30
-        )
-        server.child("worker import").kill()
-        wait_for_import(server, total)
-        listed = httpx.get(url, params={"fields": "subject"}, timeout=30).json()["data"]
-        assert sorted(int(one["subject"]) for one in listed) == list(range(total))
+    with Started(mail, environ={"MAILBOXES": str(mail / "spool")}) as server:
+        with logged_in(server, "ben") as ben:
+            wait_until(lambda: ben.get(URL + "/count").json()["count"], "the first", IMPORT_MAX_S)
+            server.child("worker import").kill()
+            wait_for_import(ben, total)
+            assert sorted(map(int, subjects(ben))) == list(range(total))
         assert server.stop() == 0
+
+
+def test_a_user_sees_his_own_mailbox_and_no_other(server: Started) -> None:
+    with logged_in(server, "ada") as ada, logged_in(server, "ben") as ben:
+        wait_for_import(ada, len(ADAS))
+        wait_for_import(ben, 2)
+        adas = {item["id"] for item in ada.get(URL).json()["data"]}
+        bens = {item["id"] for item in ben.get(URL).json()["data"]}
+        assert len(adas) == len(ADAS)
+        assert not adas & bens
+        for path in (f"{URL}/{id_}" for id_ in adas):
+            assert ben.get(path).status_code == 404
+            assert ben.patch(path, json={"read": True}).status_code == 404
+            assert ben.delete(path).status_code == 404
+    for path in (URL, f"{URL}/count", f"{URL}/stream"):
+        assert httpx2.get(server.url + path, timeout=60).status_code == 401
+
+
+def test_a_letter_lies_in_the_mailbox_of_whom_it_is_for(server: Started) -> None:
+    letter = {"to": "Ben", "subject": "Lunch?", "body": "At one."}
+    anonymous = httpx2.post(server.url + "/api/send", json=letter, timeout=60)
+    assert anonymous.status_code == 401
+    with logged_in(server, "ada") as ada, logged_in(server, "ben") as ben:
+        assert ada.post("/api/send", json={**letter, "to": ""}).status_code == 422
+        assert ada.post("/api/send", json=letter).status_code == 204
+        assert subjects(ben)[0] == "Lunch?"
+        (lunch,) = ben.get(URL, params={"subject": "Lunch?"}).json()["data"]
+        assert (lunch["from"], lunch["owner"], lunch["body"]) == ("ada", "ben", "At one.")
+        assert "Lunch?" not in subjects(ada)
+
+
+def test_the_pages_are_there_for_everybody(server: Started) -> None:
+    for path, part in {"/": "mail.js", "/login.html": "login.js", "/style.css": ":root"}.items():
+        answer = httpx2.get(server.url + path, timeout=60)
+        assert answer.status_code == 200
+        assert part in answer.text
+
+
+def test_the_role_of_a_user_reaches_own_mails_only(mail: Path) -> None:
+    printed = lithair(mail, "permissions", "app.py")
+    assert printed.returncode == 0, printed.stderr
+    row = next(line for line in printed.stdout.splitlines() if line.startswith("/api/emails "))
+    assert row.split()[1:] == ["GET", "POST", "HEAD", "401", "own", "all"]
