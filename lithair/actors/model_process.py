@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from lithair.accounts import USERS
 from lithair.actors.backup_work import BackupWork, Subject
+from lithair.actors.changes import Changes
 from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import CompactTask, PurgeTask, Runs, Task, start_errand
 from lithair.actors.errand_thread import ErrandThread
@@ -86,6 +87,10 @@ def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | Non
         stack.callback(backups.close)
         loop.upkeep.serve(Verb.BACKUP, backups.request)
         loop.tend(backups)
+        changes = Changes(state, event_log)
+        stack.callback(changes.close)
+        loop.upkeep.serve(Verb.CHANGES, changes.ask)
+        loop.tend(changes)
         start = start_upkeep or _starter(child)
         tools = Tools(event_log, writer, files, start, loop.jobs)
         _compact_and_purge(_compaction(child, model), state, tools, loop, stack)

@@ -20,7 +20,15 @@ AGES_MS: Final = 1000  # how often an idle model looks for items that have becom
 Answer = Callable[[Read], None]  # to be called once, now or later
 Work = Callable[[ReadRequest, Answer], None]  # raises LithairError to refuse
 MAINTENANCE: Final = frozenset(
-    int(verb) for verb in (Verb.COMPACT, Verb.BACKUP, Verb.PURGE, Verb.ATTEMPT, Verb.SETTLE)
+    int(verb)
+    for verb in (
+        Verb.COMPACT,
+        Verb.BACKUP,
+        Verb.PURGE,
+        Verb.ATTEMPT,
+        Verb.SETTLE,
+        Verb.CHANGES,
+    )
 )
 
 

@@ -105,8 +105,7 @@ class QueryReader:
                 _add_option(options, name, text)
             else:
                 filters.append(self._filter(name, text))
-        if len(filters) > FILTERS_MAX:
-            raise refuse(filters[FILTERS_MAX].path.text, f"more than {FILTERS_MAX} filters")
+        _check_count(filters)
         return Query(
             filters=tuple(filters),
             sort=self._sort(options["sort"]) if options.get("sort") else (),
@@ -129,6 +128,16 @@ class QueryReader:
             fields=self._fields(options["fields"]) if "fields" in options else None,
             as_of=_as_of(options["as_of"]) if "as_of" in options else None,
         )
+
+    def read_changes(self, pairs: Iterable[Sequence[str]]) -> tuple[Filter, ...]:
+        """Read the filters of a stream or a subscription; raises `Refusal` 400."""
+        filters: list[Filter] = []
+        for name, text in pairs:
+            if name in OPTIONS:
+                raise refuse(name, "changes can be filtered, and nothing else")
+            filters.append(self._filter(name, text))
+        _check_count(filters)
+        return tuple(filters)
 
     def _path(self, parameter: str, text: str) -> Path:
         path = find_path(self.schema, text, self.unreadable)
@@ -176,6 +185,11 @@ class QueryReader:
         if sign == "!":
             return Filter(path, "!", (operand,), lambda value: value != operand)
         return Filter(path, "=", (operand,), lambda value: value == operand)
+
+
+def _check_count(filters: Sequence[Filter]) -> None:
+    if len(filters) > FILTERS_MAX:
+        raise refuse(filters[FILTERS_MAX].path.text, f"more than {FILTERS_MAX} filters")
 
 
 def _add_option(options: dict[str, str], name: str, text: str) -> None:

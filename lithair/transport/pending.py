@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from lithair.wire.messages import Reply
 
 Pairs = Sequence[tuple[str, str]]
-Asked = str | int | Sequence[str] | Sequence[int] | Pairs | tuple[str, Pairs] | None
+Asked = (
+    str
+    | int
+    | Sequence[str]
+    | Sequence[int]
+    | Pairs
+    | tuple[str, Pairs]
+    | tuple[int, int, Pairs]
+    | None
+)
 
 
 class Pending:

@@ -9,6 +9,7 @@
     replies  := [epoch, [[request_id, status, body, seq, item_seq, key]*]]
     events   := msgpack [[seq, time_ms, kind, key, payload]*]        the body of an EVENTS reply
     feed     := [epoch, seq, [[seq, time_ms, kind, key, payload, before]*]]
+    changes  := msgpack [upto, [[seq, time_ms, kind, key, payload, before]*]]  of a CHANGES reply
     control  := [request_id, {text: value}]
 
 Law: every byte string either decodes to values of exactly these types or raises `WireError`.
@@ -20,6 +21,7 @@ from typing import Final, Protocol, TypeVar, cast
 import msgpack
 
 from lithair.wire.messages import (
+    ChangesPage,
     ControlMessage,
     FeedBatch,
     FeedEvent,
@@ -148,8 +150,24 @@ def decode_feed(message: bytes) -> FeedBatch:
     epoch, seq, items = _fields(_unpack(message), FEED_LENGTH, "feed")
     if type(epoch) is not bytes or len(epoch) != EPOCH_BYTES or not _is_count(seq):
         raise WireError("feed: no epoch, or no seq")
+    return FeedBatch(epoch, cast(int, seq), _feed_events(items))
+
+
+def encode_changes(upto: int, events: Sequence[tuple[object, ...]]) -> bytes:
+    """Encode the body of a CHANGES reply; `events` as in `encode_feed`."""
+    return _pack((upto, events))
+
+
+def decode_changes(body: bytes) -> ChangesPage:
+    upto, items = _pair(_unpacked(body), "changes")
+    if not _is_count(upto):
+        raise WireError("changes: it is not said up to where")
+    return ChangesPage(cast(int, upto), _feed_events(items))
+
+
+def _feed_events(items: object) -> list[FeedEvent]:
     if type(items) is not tuple:
-        raise WireError("feed: no list of events")
+        raise WireError("events: no list")
     events: list[FeedEvent] = []
     for item in cast("tuple[object, ...]", items):
         fields = _fields(item, FEED_EVENT_LENGTH, "event")
@@ -159,7 +177,7 @@ def decode_feed(message: bytes) -> FeedBatch:
         if type(key) is not str or type(payload) is not bytes or type(before) is not bytes:
             raise WireError("event: key or payload is missing")
         events.append(_make(FeedEvent, fields))
-    return FeedBatch(epoch, cast(int, seq), events)
+    return events
 
 
 def encode_control(request_id: int, content: dict[str, object]) -> bytes:
@@ -340,6 +358,14 @@ def _is_range(argument: object) -> bool:
     return _are_counts(argument) and len(cast("tuple[int, ...]", argument)) == 2
 
 
+def _is_range_of_some(argument: object) -> bool:
+    """Tell whether it is a range, with filters."""
+    if type(argument) is not tuple or len(cast("tuple[object, ...]", argument)) != 3:
+        return False
+    since, events_max, pairs = cast("tuple[object, object, object]", argument)
+    return _is_count(since) and _is_count(events_max) and _are_filters(pairs)
+
+
 ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.HELLO: _is_nothing,
     Verb.GET: _is_item,
@@ -356,4 +382,5 @@ ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.PURGE: _is_text,
     Verb.ATTEMPT: _are_two_texts,
     Verb.SETTLE: _is_range,
+    Verb.CHANGES: _is_range_of_some,
 }

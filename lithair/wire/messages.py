@@ -7,7 +7,16 @@ encoding copies nothing. A reply's body is the very bytes that HTTP serves.
 from typing import Literal, NamedTuple
 
 Filters = tuple[tuple[str, str], ...]  # name and value, as after `?` in a query, percent-decoded
-Argument = str | Filters | tuple[str, Filters] | tuple[str, ...] | tuple[int, int] | int | None
+Argument = (
+    str
+    | Filters
+    | tuple[str, Filters]
+    | tuple[str, ...]
+    | tuple[int, int]
+    | tuple[int, int, Filters]
+    | int
+    | None
+)
 IfMatch = Literal[True] | tuple[int, ...] | None  # `*`, or the seqs of the item that are accepted
 
 
@@ -16,8 +25,8 @@ class ReadRequest(NamedTuple):
 
     `argument` by verb: GET an id or `(id, pairs)`; HISTORY, PURGE an id; LIST, COUNT, COMPACT
     pairs; EVENTS `(since, max_events)`; EXISTS ids; CANCEL a request id; BACKUP a directory;
-    ATTEMPT `(user, address)`; SETTLE `(attempt, failed)`; else None. `deadline_ms` is on the
-    monotonic clock, 0 for none.
+    ATTEMPT `(user, address)`; SETTLE `(attempt, failed)`; CHANGES `(since, max_events, pairs)`;
+    else None. `deadline_ms` is on the monotonic clock, 0 for none.
     """
 
     request_id: int
@@ -99,6 +108,13 @@ class FeedBatch(NamedTuple):
 
     epoch: bytes
     seq: int
+    events: list[FeedEvent]
+
+
+class ChangesPage(NamedTuple):
+    """The body of a CHANGES reply: what is to be told of the events up to `upto`."""
+
+    upto: int
     events: list[FeedEvent]
 
 

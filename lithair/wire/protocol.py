@@ -56,6 +56,7 @@ class Verb(enum.IntEnum):
     PURGE = 13
     ATTEMPT = 14  # 14 and 15: of the users' process alone, which counts failed logins
     SETTLE = 15
+    CHANGES = 16  # what follows the feed asks for what it has missed
 
     CREATE = 32
     REPLACE = 33

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from lithair.wire.codec import (
+    encode_changes,
     encode_control,
     encode_events,
     encode_feed,
@@ -37,6 +38,7 @@ ARGUMENTS: dict[Verb, st.SearchStrategy[object]] = {
     Verb.PURGE: TEXTS,
     Verb.ATTEMPT: st.tuples(TEXTS, TEXTS),
     Verb.SETTLE: st.tuples(COUNTS, COUNTS),
+    Verb.CHANGES: st.tuples(COUNTS, COUNTS, FILTERS),
 }
 
 
@@ -85,4 +87,5 @@ MESSAGES: st.SearchStrategy[bytes] = st.one_of(
     st.builds(encode_control, COUNTS, CONTENTS),
     st.builds(encode_events, EVENT_LISTS),
     st.builds(encode_feed, EPOCHS, COUNTS, FEED_EVENT_LISTS),
+    st.builds(encode_changes, COUNTS, FEED_EVENT_LISTS),
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lithair.wire.codec import (
     VERSION_BYTE,
     _pack,
+    decode_changes,
     decode_control,
     decode_events,
     decode_feed,
@@ -33,7 +34,7 @@ from tests.wire import samples
 
 Decode = Callable[[bytes], object]
 WITH_VERSION: tuple[Decode, ...] = (decode_requests, decode_replies, decode_control, decode_feed)
-ALL: tuple[Decode, ...] = (*WITH_VERSION, decode_events)
+ALL: tuple[Decode, ...] = (*WITH_VERSION, decode_events, decode_changes)
 
 
 def mutated(message: bytes, at: int, what: bytes, cut: int) -> bytes:

@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from lithair.wire.codec import (
     ARGUMENTS,
+    decode_changes,
     decode_control,
     decode_events,
     decode_feed,
     decode_replies,
     decode_requests,
+    encode_changes,
     encode_control,
     encode_events,
     encode_feed,
@@ -56,6 +58,11 @@ def test_events_come_back_as_they_were(events: list[WireEvent]) -> None:
 @given(samples.EPOCHS, samples.COUNTS, samples.FEED_EVENT_LISTS)
 def test_the_feed_comes_back_as_it_was(epoch: bytes, seq: int, events: list[FeedEvent]) -> None:
     assert decode_feed(encode_feed(epoch, seq, events)) == (epoch, seq, events)
+
+
+@given(samples.COUNTS, samples.FEED_EVENT_LISTS)
+def test_a_page_of_changes_comes_back_as_it_was(upto: int, events: list[FeedEvent]) -> None:
+    assert decode_changes(encode_changes(upto, events)) == (upto, events)
 
 
 @given(samples.COUNTS, samples.CONTENTS)
