@@ -8,7 +8,7 @@ and starts nothing.
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lithair import config
@@ -16,6 +16,7 @@ from lithair.declaration.asked import (
     Asked,
     AskedCompaction,
     AskedLater,
+    AskedListener,
     AskedModel,
     AskedRateLimit,
     AskedRoute,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from lithair.client.handle import Handle
 
 M = TypeVar("M", bound=Model)
+Listen = TypeVar("Listen", bound=Callable[..., object])  # of one argument: an Event
 Directory = str | os.PathLike[str]
 
 IN_CHILD = False  # set in a child before the user's module is imported: nothing starts there
@@ -157,9 +159,31 @@ class Lithair:
         start: Literal["now", "beginning"] = "now",
         max_retries: int | None = None,
     ) -> "Lithair":
-        """Call `listener.on_event(event)` for each event, at least once and in order."""
+        """Call `listener.on_event(event)`, plain or async, for each event of a model, in order.
+
+        At least once each, in a process of its own, from now on or from the first event. One that
+        raises is retried: for ever, or `max_retries` times, then the event is a dead letter.
+        """
         call = written("with_event_listener", (model, listener), name=name)
-        return self._later(call, "event listeners are")
+        asked = AskedListener(call, model, listener, name, start, max_retries)
+        self._asked.listeners.append(asked)
+        return self
+
+    def on_change(self, model: type[M]) -> Callable[[Listen], Listen]:
+        """Call the decorated function, plain or async, for each event of a model from now on.
+
+        As `with_event_listener`; the listener is called as the function is.
+        """
+
+        def listen(function: Listen) -> Listen:
+            name = getattr(function, "__name__", None)
+            call = f"@{written('on_change', (model,))} {name or function!r}"
+            self._asked.listeners.append(
+                AskedListener(call, model, function, name, is_function=True)
+            )
+            return function
+
+        return listen
 
     def with_auto_compaction(
         self, events: int, every: "float | dt.timedelta", keep_history: bool = False

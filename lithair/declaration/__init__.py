@@ -3,6 +3,7 @@
 from lithair.declaration.declared import (
     CompactionDeclaration,
     Declaration,
+    ListenerDeclaration,
     MigrationDeclaration,
     ModelDeclaration,
     RateLimitDeclaration,
@@ -21,6 +22,7 @@ from lithair.declaration.declared import (
 __all__ = [
     "CompactionDeclaration",
     "Declaration",
+    "ListenerDeclaration",
     "MigrationDeclaration",
     "ModelDeclaration",
     "RateLimitDeclaration",

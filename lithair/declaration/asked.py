@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from lithair.core.listening import Retries
+
 TEXT_CHARACTERS_MAX = 120  # of one argument in a sentence; a mistake has to stay readable
 
 
@@ -26,6 +28,19 @@ class AskedWorker(msgspec.Struct, frozen=True):
     func: object
     name: object
     every: object
+
+
+class AskedListener(msgspec.Struct, frozen=True):
+    """`is_function`: on_change. `retries`, if not None, instead of what follows `max_retries`."""
+
+    call: str
+    model: object
+    listener: object
+    name: object
+    start: object = "now"
+    max_retries: object = None
+    is_function: bool = False
+    retries: Retries | None = None
 
 
 class AskedRoute(msgspec.Struct, frozen=True):
@@ -75,6 +90,7 @@ class Asked(msgspec.Struct):
 
     models: list[AskedModel] = []
     workers: list[AskedWorker] = []
+    listeners: list[AskedListener] = []
     routes: list[AskedRoute] = []
     tornado: list[AskedTornado] = []
     statics: list[AskedStatic] = []

@@ -12,6 +12,7 @@ from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
 from lithair.declaration.internal_models import account_store, session_store, token_store
 from lithair.declaration.limit_checks import rate_limits
+from lithair.declaration.listener_checks import listener_declarations
 from lithair.declaration.model_checks import (
     model_declarations,
     unused_overrides,
@@ -36,6 +37,7 @@ def assemble(
     stores = [*stores, *account_store(asked, draft), *token_store(asked, draft)]
     models = model_declarations(asked.models, stores, environ, draft)
     workers = worker_declarations(asked.workers, models, draft)
+    listeners = listener_declarations(asked, models, workers, draft)
     routes = route_declarations(asked.routes, draft)
     tornado = tornado_declarations(asked.tornado, draft)
     statics = static_declarations(asked.statics, draft)
@@ -66,6 +68,7 @@ def assemble(
         sessions=sessions,
         requires_session=bool(asked.requires_session),
         rate_limits=tuple(limits),
+        listeners=tuple(listeners),
     )
 
 

@@ -4,14 +4,16 @@ Law: a declaration is plain data; the user's classes, functions and objects in i
 they are asked for and nowhere else, so a model process never imports what only a gateway needs.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from lithair.accounts import USERS
 from lithair.api_tokens import TOKENS
 from lithair.config import Settings
+from lithair.core.listening import Retries
 from lithair.core.roles import ModelRules
 from lithair.declaration import packing
 from lithair.declaration.packing import Part
@@ -102,6 +104,23 @@ class WorkerDeclaration(msgspec.Struct, frozen=True):
         return self.func_part.load()
 
 
+class ListenerDeclaration(msgspec.Struct, frozen=True):
+    """A process that is called for each event of the model `model` (a name)."""
+
+    name: str
+    model: str
+    from_beginning: bool  # else from when it was declared first
+    retries: Retries
+    listener_part: Part[object]
+
+    @property
+    def call(self) -> Callable[[object], object]:
+        """Return what to call with an event: the user's function, or their object's `on_event`."""
+        listener = self.listener_part.load()
+        found = listener if inspect.isroutine(listener) else getattr(listener, "on_event")  # noqa: B009
+        return cast("Callable[[object], object]", found)
+
+
 class RouteDeclaration(msgspec.Struct, frozen=True):
     """A user's route; segments of `path` in braces are names."""
 
@@ -177,6 +196,7 @@ class Declaration(msgspec.Struct, frozen=True):
     sessions: SessionsDeclaration | None = None  # None: there are none
     requires_session: bool = False  # of every gated model
     rate_limits: tuple[RateLimitDeclaration, ...] = ()
+    listeners: tuple[ListenerDeclaration, ...] = ()
 
     @property
     def has_users(self) -> bool:
@@ -192,6 +212,13 @@ class Declaration(msgspec.Struct, frozen=True):
         """Return the model, a user's or an internal one, that the process of this name owns."""
         (model,) = (m for m in (*self.models, *self.internal_models) if m.name == name)
         return model
+
+    def listener(self, name: str) -> ListenerDeclaration | None:
+        """Return an event listener by its name."""
+        for listener in self.listeners:
+            if listener.name == name:
+                return listener
+        return None
 
     def model(self, name: str) -> ModelDeclaration | None:
         """Return a user's model by its name or by its class's name."""

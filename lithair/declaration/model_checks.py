@@ -86,7 +86,7 @@ def worker_declarations(
     asked: list[AskedWorker], models: list[ModelDeclaration], draft: Draft
 ) -> list[WorkerDeclaration]:
     """Check each worker; its name is one that no other process has."""
-    taken = {name for model in models for name in _names(model)}
+    taken = {name for model in models for name in names_of(model)}
     found: list[WorkerDeclaration] = []
     for one in asked:
         problem = _worker_problem(one, taken)
@@ -198,7 +198,8 @@ def _roles(one: AskedModel, schema: Schema, draft: Draft) -> RolesDeclaration | 
     return None if part is None else RolesDeclaration(rules_of(schema), part)
 
 
-def _names(model: ModelDeclaration) -> set[str]:
+def names_of(model: ModelDeclaration) -> set[str]:
+    """Give the names that a model is known by, in lower case."""
     names = {model.name.lower()}
     return names if model.is_internal else names | {model.class_name.lower()}
 
@@ -219,7 +220,7 @@ def _shared(models: list[tuple[str, ModelDeclaration]]) -> Iterator[str]:
                     f"{other_call} and {call}: one data directory lies within the other; give each"
                     " its own."
                 )
-            same = sorted(_names(model) & _names(other))
+            same = sorted(names_of(model) & names_of(other))
             if same:
                 yield (
                     f'{other_call} and {call} have one name, "{same[0]}" (a class\'s name, or the'

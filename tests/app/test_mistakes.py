@@ -343,7 +343,6 @@ def test_a_mistake_has_a_sentence_that_names_it(app: Lithair, sentence: str) -> 
 @pytest.mark.parametrize(
     ("app", "what"),
     [
-        (Lithair().with_event_listener(Email, object(), name="a"), "event listeners are"),
         (Lithair().with_data_admin(), "data administration is"),
         (Lithair().with_data_admin_ui(), "the dashboard is"),
     ],
