@@ -1,6 +1,9 @@
 """A receiver of webhooks: a real HTTP or HTTPS server that answers as a test tells it to."""
 
+import contextlib
+import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +36,40 @@ class Delivery(NamedTuple):
 Answer = Callable[[Delivery], int | None]
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that ends with all of its connections, also those that clients keep open."""
+
+    daemon_threads = False  # so that closing it waits for them
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._open: set[socket.socket] = set()
+        self._is_open = threading.Lock()
+
+    # Any: the types of socketserver, which stand for sockets here
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._is_open:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        with self._is_open:
+            self._open.discard(request)
+            super().close_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up; a test sees what came, or did not."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+    def end(self) -> None:
+        with self._is_open:
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(one, socket.SHUT_RDWR)
+        self.server_close()
+
+
 class Receiver:
     """Keeps every delivery; `answer` may be changed while it runs."""
 
@@ -42,8 +79,7 @@ class Receiver:
         self.headers: dict[str, str] = {}  # of the answers
         self.body = b"thanks"
         self.closes = False  # each connection after its answer, without a word of it
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(self._handler())
         scheme = "http"
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,7 +97,7 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()
-        self._server.server_close()
+        self._server.end()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self
