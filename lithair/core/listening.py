@@ -5,7 +5,9 @@ A row begins with a failure and ends with the event: handled, given up as a dead
 
     failure n of the row  -> tried again after first_ms * 2 ** (n - 1), at most `most_ms`
     n > max_retries       -> the event becomes a dead letter, and the listener goes on
-    disable_after_ms since the first one -> the listener is disabled until somebody enables it
+    disable_after_ms since the first one -> the listener is disabled until somebody enables it, if
+                          there were as many tries as fit into that time, or TRIES_MIN: one that was
+                          stopped for a week after its first failure has not tried for a week
 """
 
 import enum
@@ -16,6 +18,7 @@ import msgspec
 RETRY_FIRST_MS: Final = 100  # whatever it needs may just be starting
 RETRY_MAX_MS: Final = 60_000  # what was down for hours is noticed within a minute
 ERROR_CHARACTERS_MAX: Final = 1000  # kept of an error: it is stored, and shown in a table
+TRIES_MIN: Final = 10  # before a listener is disabled, where they fit into its time
 DOUBLINGS_MAX: Final = 32  # past any maximum long before; keeps the number small
 
 
@@ -54,7 +57,11 @@ def failed(retries: Retries, before: Failing | None, seq: int, error: str, now_m
         tries = before.tries + 1
         since_ms = min(before.since_ms, now_ms)  # clocks are set back
     after_ms = retries.disable_after_ms
-    is_over = after_ms is not None and now_ms - since_ms >= after_ms
+    is_over = (
+        after_ms is not None
+        and now_ms - since_ms >= after_ms
+        and tries >= _tries_within(retries, after_ms)
+    )
     kept = error[:ERROR_CHARACTERS_MAX]
     return Failing(seq, tries, since_ms, now_ms, kept, now_ms if is_over else None)
 
@@ -69,3 +76,12 @@ def then(retries: Retries, failing: Failing) -> Then:
 def wait_ms(retries: Retries, tries: int) -> int:
     """How long to wait after the n-th failure of a row, counted from 1."""
     return min(retries.first_ms << min(tries - 1, DOUBLINGS_MAX), retries.most_ms)
+
+
+def _tries_within(retries: Retries, time_ms: int) -> int:
+    """Count the tries up to the first one that is not within a time; TRIES_MIN at most."""
+    tries, at_ms = 1, 0
+    while at_ms < time_ms and tries < TRIES_MIN:
+        at_ms += wait_ms(retries, tries)
+        tries += 1
+    return tries

@@ -18,6 +18,7 @@ LAYERS = {
     "lithair.app": 4.5,
     "lithair.declaration": 4.5,
     "lithair.process": 4.5,
+    "lithair.webhooks": 4.25,
     "lithair.client": 4.0,
     "lithair.aio": 4.5,
     "lithair.storage": 3.0,

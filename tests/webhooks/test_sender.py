@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lithair.actors import webhook_sender
-from lithair.actors.webhook_sender import NotDelivered, WebhookSender
+from lithair.webhooks import sender as webhook_sender
+from lithair.webhooks.sender import NotDelivered, WebhookSender
 from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
