@@ -124,5 +124,7 @@ def test_the_pages_are_there_for_everybody(server: Started) -> None:
 def test_the_role_of_a_user_reaches_own_mails_only(mail: Path) -> None:
     printed = lithair(mail, "permissions", "app.py")
     assert printed.returncode == 0, printed.stderr
-    row = next(line for line in printed.stdout.splitlines() if line.startswith("/api/emails "))
-    assert row.split()[1:] == ["GET", "POST", "HEAD", "401", "own", "all"]
+    rows = [line.split() for line in printed.stdout.splitlines()]
+    reached = {row[0]: row[-3:] for row in rows if row and row[0].startswith("/api/emails")}
+    assert len(reached) >= 7
+    assert [path for path, cells in reached.items() if cells != ["401", "own", "all"]] == []

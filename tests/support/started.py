@@ -23,14 +23,18 @@ class Started:
     """`lithair run app.py` in a directory. Leaving it kills whatever is left."""
 
     def __init__(
-        self, directory: Path, target: str = "app.py", environ: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        target: str = "app.py",
+        environ: Mapping[str, str] | None = None,
+        port: int = 0,
     ) -> None:
         self.directory = directory
         self.said: list[str] = []  # stdout, line by line
         self.log_path = directory / "log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lithair", "run", target, "--port", "0"],
+                [sys.executable, "-m", "lithair", "run", target, "--port", str(port)],
                 cwd=directory,
                 env={**os.environ, **(environ or {})},
                 stdin=subprocess.DEVNULL,
