@@ -22,6 +22,7 @@ from lithair.declaration.asked import (
     AskedRoute,
     AskedStatic,
     AskedTornado,
+    AskedWebhook,
     AskedWorker,
     written,
 )
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Model)
 Listen = TypeVar("Listen", bound=Callable[..., object])  # of one argument: an Event
+Operation = Literal["create", "update", "delete"]
 Directory = str | os.PathLike[str]
 
 IN_CHILD = False  # set in a child before the user's module is imported: nothing starts there
@@ -184,6 +186,26 @@ class Lithair:
             return function
 
         return listen
+
+    def with_webhook(
+        self,
+        model: type[M],
+        url: str,
+        secret: str | bytes,
+        events: "Iterable[Operation]" = ("create", "update", "delete"),
+        name: str | None = None,
+        give_up_after: "float | dt.timedelta" = 3 * 86_400.0,
+    ) -> "Lithair":
+        """POST each event of a model from now on to a URL as signed JSON: at least once, in order.
+
+        Retried after 5 s, doubling to an hour; after `give_up_after` seconds (3 days) of failures
+        in a row it is disabled. `lithair.webhooks.verify` checks the signature at the other end.
+        """
+        call = written("with_webhook", (model, str(url).partition("?")[0]))  # no keys in sentences
+        self._asked.webhooks.append(
+            AskedWebhook(call, model, url, secret, events, name, give_up_after)
+        )
+        return self
 
     def with_auto_compaction(
         self, events: int, every: "float | dt.timedelta", keep_history: bool = False

@@ -43,6 +43,16 @@ class AskedListener(msgspec.Struct, frozen=True):
     retries: Retries | None = None
 
 
+class AskedWebhook(msgspec.Struct, frozen=True):
+    call: str
+    model: object
+    url: object
+    secret: object
+    events: object
+    name: object  # None: called after its model
+    give_up_after: object
+
+
 class AskedRoute(msgspec.Struct, frozen=True):
     call: str
     method: object
@@ -91,6 +101,7 @@ class Asked(msgspec.Struct):
     models: list[AskedModel] = []
     workers: list[AskedWorker] = []
     listeners: list[AskedListener] = []
+    webhooks: list[AskedWebhook] = []
     routes: list[AskedRoute] = []
     tornado: list[AskedTornado] = []
     statics: list[AskedStatic] = []

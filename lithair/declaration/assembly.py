@@ -6,6 +6,8 @@ found, each is one sentence, and nothing has been started when they are told.
 
 from collections.abc import Mapping
 
+import msgspec
+
 from lithair import config
 from lithair.declaration.asked import Asked
 from lithair.declaration.declared import CompactionDeclaration, Declaration
@@ -24,6 +26,7 @@ from lithair.declaration.route_checks import (
     static_declarations,
     tornado_declarations,
 )
+from lithair.declaration.webhook_checks import webhook_listeners
 from lithair.errors import Mistakes
 from lithair.storage import places
 
@@ -37,6 +40,9 @@ def assemble(
     stores = [*stores, *account_store(asked, draft), *token_store(asked, draft)]
     models = model_declarations(asked.models, stores, environ, draft)
     workers = worker_declarations(asked.workers, models, draft)
+    asked = msgspec.structs.replace(
+        asked, listeners=[*asked.listeners, *webhook_listeners(asked.webhooks, models, draft)]
+    )
     listeners = listener_declarations(asked, models, workers, draft)
     routes = route_declarations(asked.routes, draft)
     tornado = tornado_declarations(asked.tornado, draft)

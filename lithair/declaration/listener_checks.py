@@ -47,7 +47,7 @@ def listener_declarations(
         if any(problems):
             continue
         part = draft.part(one.call, one.listener)
-        name = _name_of(one.model, models)
+        name = name_of_model(one.model, models)
         if part is not None and name is not None:
             found.append(
                 ListenerDeclaration(
@@ -65,7 +65,7 @@ def _class_of(model: AskedModel) -> object:
     return model.model if model.handler is None else getattr(model.handler, "model", None)
 
 
-def _name_of(model: object, models: Sequence[ModelDeclaration]) -> str | None:
+def name_of_model(model: object, models: Sequence[ModelDeclaration]) -> str | None:
     """Give the name of a class's model; None when there is a mistake in that one."""
     for each in models:
         own: object = each.handler.model if each.handler_part.data else None

@@ -6,11 +6,10 @@ handled when the receiver has said so. The secret is in no text that is logged o
 
 import datetime as dt
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import lithair
-from lithair.client.answers import Event
 from lithair.core.command import PUBLIC
 from lithair.core.delivery import Told, body_of, delivery_id
 from lithair.core.schema import schema_of
@@ -19,6 +18,9 @@ from lithair.core.view import View, Views
 from lithair.model import Model
 from lithair.webhooks.sender import WebhookSender
 from lithair.webhooks.signature import DELIVERY_HEADER, EVENT_HEADER, SIGNATURE_HEADER, sign
+
+if TYPE_CHECKING:
+    from lithair.client.answers import Event
 
 JSON_TYPE: Final = "application/json"
 USER_AGENT: Final = f"Lithair/{lithair.__version__}"
@@ -49,7 +51,7 @@ class Webhook:
     def __repr__(self) -> str:
         return f"Webhook({self.name!r}, {address(self.url)!r})"
 
-    def on_event(self, event: Event[Model]) -> None:
+    def on_event(self, event: "Event[Model]") -> None:
         """Send an event, if it is of a kind that is wanted; NotDelivered when it was not taken."""
         if event.operation not in self.events:
             return
@@ -71,7 +73,7 @@ class Webhook:
         if self._sender is not None:
             self._sender.close()
 
-    def _told(self, event: Event[Model]) -> Told:
+    def _told(self, event: "Event[Model]") -> Told:
         if self._view is None:
             self._view = Views(schema_of(self._model), TAKE_NOTHING)[PUBLIC]
         return Told(
