@@ -4,8 +4,8 @@ Owns what a long answer waits in until its reader has taken it. Law: nothing of 
 owner: its file has lost its name before the first byte is written, so the end of the process is the
 end of it. All spools of a directory together leave as much room on its disk as they take.
 
-Appends come one at a time, from whichever thread, and are over before the first read; reads may
-come from several threads, and `close` while they are under way.
+Any thread may append, which is over before the first read; any may read. `close` may come while
+they do: it waits for an append, and what comes after it is an OSError.
 """
 
 import contextlib
@@ -67,17 +67,27 @@ class Spool:
         self._ram = bytearray()
         self._file: File | None = None
         self._claimed = 0
+        self._is_closed = False
+        self._lock = threading.Lock()  # held by who appends or closes
         self.size = 0
+
+    @property
+    def is_in_ram(self) -> bool:
+        """Tell whether reads and short appends touch no disk."""
+        return self._file is None
 
     def append(self, data: bytes) -> int:
         """Add bytes and give their offset; raises OSError when there is no room for them."""
-        offset = self.size
-        if self._file is None and offset + len(data) <= RAM_BYTES_MAX:
-            self._ram += data
-        else:
-            self._append_to_file(data)
-        self.size = offset + len(data)
-        return offset
+        with self._lock:
+            if self._is_closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            offset = self.size
+            if self._file is None and offset + len(data) <= RAM_BYTES_MAX:
+                self._ram += data
+            else:
+                self._append_to_file(data)
+            self.size = offset + len(data)
+            return offset
 
     def read(self, length: int, offset: int) -> bytes:
         """Give bytes that were appended."""
@@ -88,10 +98,12 @@ class Spool:
 
     def close(self) -> None:
         """Let go of it all; the file is gone once no thread reads from it any more."""
-        self._file = None
-        self._ram = bytearray()
-        self._spools.give_back(self._claimed)
-        self._claimed = 0
+        with self._lock:
+            self._is_closed = True
+            self._file = None
+            self._ram = bytearray()
+            self._spools.give_back(self._claimed)
+            self._claimed = 0
 
     def _append_to_file(self, data: bytes) -> None:
         moved = len(self._ram)
@@ -99,7 +111,7 @@ class Spool:
         self._claimed += moved + len(data)
         if self._file is None:
             file = self._spools.place()
-            write_whole(file, bytes(self._ram), 0)
+            write_whole(file, self._ram, 0)
             self._file, self._ram = file, bytearray()
         write_whole(self._file, data, self.size)
 

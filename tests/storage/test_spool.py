@@ -81,6 +81,14 @@ def open_spools(directory: Path) -> list[str]:
     return [link for link in found if link.startswith(str(directory))]
 
 
+def test_nothing_is_added_to_a_closed_spool(spools: Spools) -> None:
+    spool = spools.open()
+    spool.close()
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        spool.append(bytes(2 * RAM_BYTES_MAX))
+    assert spools.held_bytes == 0
+
+
 def test_spools_leave_as_much_room_as_they_take() -> None:
     files = simulated()
     files.free_bytes_max = 8 * RAM_BYTES_MAX
