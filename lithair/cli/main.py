@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "restart": "Restart one process of a running server.",
     "compact": "Merge a model's log into a snapshot, while the server goes on.",
     "purge": "Erase an item for good, from log, snapshot and archive.",
+    "listeners": "List event listeners and webhooks; skip, replay, enable.",
     "users": "Add, list and disable the users that log in.",
     "tokens": "Add, list and revoke the API tokens of machines.",
     "permissions": "Show what each role may do on every route, field by field.",

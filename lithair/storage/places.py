@@ -25,3 +25,11 @@ def is_within(path: str, directory: str) -> bool:
     """Say whether `path` is that directory or below it, by whatever names."""
     own = resolved(directory)
     return os.path.commonpath((resolved(path), own)) == own
+
+
+def is_ours(path: str) -> bool:
+    """Say whether what is at `path` belongs to the user who asks; what is not there is nobody's."""
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except FileNotFoundError:
+        return True
