@@ -105,7 +105,7 @@ class Followed:
         except Refusal as refusal:
             read = Read(refusal.status, problem_of(refusal))
         seq = read.seq or self.shop.state.seq
-        self.write_some()
+        self.after_answer(read.body)
         self.give_some()
         asyncio.get_running_loop().call_soon(self.give_all)
         return Reply(1, read.status, read.body, seq, read.item_seq, read.key)
@@ -120,6 +120,10 @@ class Followed:
         while (read := work.step()) is None:
             self.write_some()
         return read
+
+    def after_answer(self, body: bytes) -> None:
+        """Do what happens while an answer is on its way."""
+        self.write_some()
 
     def give_some(self) -> None:
         self._give(self.chance.randint(0, 3))

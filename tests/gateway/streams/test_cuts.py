@@ -84,26 +84,58 @@ def filled(items: int, writes_a_question: int = 0) -> Followed:
     return model
 
 
-def test_items_to_go_on_behind_that_are_deleted_and_come_back_lose_nothing() -> None:
-    """The same ids come back at the end of the list, where a page behind them would be empty."""
-    model = filled(30)
+def ids_in(body: bytes) -> list[str]:
+    """Give the ids of the items in an answer to LIST; none in a refusal."""
+    page = msgspec.json.decode(body, type=dict[str, object])
+    return [
+        str(item["id"]) for item in msgspec.convert(page.get("data", []), list[dict[str, object]])
+    ]
 
-    def write() -> None:
-        for key in list(model.pasts[-1])[:7]:
-            model.delete(key)
-            model.put(key)
 
-    rounds = 0
+def test_an_item_to_go_on_behind_that_comes_back_at_the_end_skips_nothing() -> None:
+    """It is deleted and created again while the page is on its way, or before the next is asked."""
+    for tells_at_once in (True, False):
+        model = filled(30)
+        answers = 0
 
-    def write_at_times() -> None:
-        nonlocal rounds
-        rounds += 1
-        if rounds % 3 == 0 and rounds < 40:
-            write()
+        def meddle(body: bytes, model: Followed = model, at_once: bool = tells_at_once) -> None:
+            nonlocal answers
+            answers += 1
+            for key in ids_in(body)[-1:] if answers < 20 else ():
+                model.delete(key)
+                model.put(key)
+            if at_once:
+                model.give_all()
 
-    model.write_some = write_at_times  # type: ignore[method-assign]
-    asyncio.run(check(model, model.selection(PUBLIC)))
-    assert rounds > 9
+        model.after_answer = meddle  # type: ignore[method-assign]
+        asyncio.run(check(model, model.selection(PUBLIC)))
+        assert answers > 9
+
+
+def test_when_nothing_is_left_to_go_on_behind_the_walk_goes_back() -> None:
+    """To the page before, or to the one before that: nothing is told twice, nothing left out."""
+    for pages_back in (0, 1, 2):
+        model = filled(60)
+        pages: list[list[str]] = []
+
+        def meddle(
+            body: bytes,
+            model: Followed = model,
+            pages: list[list[str]] = pages,
+            pages_back: int = pages_back,
+        ) -> None:
+            pages.append(ids_in(body))
+            if len(pages) == 6:
+                behind = [page[-1] for page in pages[5 - pages_back : 5]]
+                for key in (*pages[5], *behind):
+                    model.delete(key)
+            model.give_all()
+
+        model.after_answer = meddle  # type: ignore[method-assign]
+        asyncio.run(check(model, model.selection(PUBLIC)))
+        follows = model.keys.index(pages[5][-1]) + 1
+        expected = pages[5 - pages_back][0] if pages_back else model.keys[follows]
+        assert pages[6][0] == expected, "it goes on where that page ended"
 
 
 def test_a_long_filtered_list_is_sifted_here_and_a_short_one_there() -> None:
@@ -213,7 +245,7 @@ def test_readers_of_one_audience_share_a_cut_while_it_is_fresh() -> None:
 
 
 def test_who_goes_away_leaves_nothing_and_takes_nothing_from_the_others() -> None:
-    model = filled(20, writes_a_question=2)
+    model = filled(300, writes_a_question=2)  # three pages or more
 
     async def run() -> None:
         cuts = Cuts(model, spools())
@@ -237,7 +269,7 @@ def test_who_goes_away_leaves_nothing_and_takes_nothing_from_the_others() -> Non
 
 
 def test_what_is_being_made_when_the_log_is_exchanged_is_refused() -> None:
-    model = filled(20)
+    model = filled(300)
 
     async def run() -> None:
         cuts = Cuts(model, spools())
