@@ -112,30 +112,27 @@ def test_an_item_to_go_on_behind_that_comes_back_at_the_end_skips_nothing() -> N
         assert answers > 9
 
 
-def test_when_nothing_is_left_to_go_on_behind_the_walk_goes_back() -> None:
-    """To the page before, or to the one before that: nothing is told twice, nothing left out."""
-    for pages_back in (0, 1, 2):
-        model = filled(60)
-        pages: list[list[str]] = []
+@pytest.mark.parametrize("pages_back", [0, 1, 2])
+def test_when_nothing_is_left_to_go_on_behind_the_walk_goes_back(pages_back: int) -> None:
+    """Of the newest two pages all is gone, and of some before them what they were left by.
 
-        def meddle(
-            body: bytes,
-            model: Followed = model,
-            pages: list[list[str]] = pages,
-            pages_back: int = pages_back,
-        ) -> None:
-            pages.append(ids_in(body))
-            if len(pages) == 6:
-                behind = [page[-1] for page in pages[5 - pages_back : 5]]
-                for key in (*pages[5], *behind):
-                    model.delete(key)
-            model.give_all()
+    Nothing is told twice, nothing left out.
+    """
+    model = filled(60)
+    pages: list[list[str]] = []
 
-        model.after_answer = meddle  # type: ignore[method-assign]
-        asyncio.run(check(model, model.selection(PUBLIC)))
-        follows = model.keys.index(pages[5][-1]) + 1
-        expected = pages[5 - pages_back][0] if pages_back else model.keys[follows]
-        assert pages[6][0] == expected, "it goes on where that page ended"
+    def meddle(body: bytes) -> None:
+        pages.append(ids_in(body))
+        if len(pages) == 6:
+            left_by = [page[-1] for page in pages[4 - pages_back : 4]]
+            for key in (*pages[5], *pages[4], *left_by):
+                model.delete(key)
+        model.give_all()
+
+    model.after_answer = meddle  # type: ignore[method-assign]
+    asyncio.run(check(model, model.selection(PUBLIC)))
+    follows = model.keys[model.keys.index(pages[5][-1]) + 1]
+    assert pages[6][0] == (pages[4 - pages_back][0] if pages_back else follows)
 
 
 def test_a_long_filtered_list_is_sifted_here_and_a_short_one_there() -> None:
