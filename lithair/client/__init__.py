@@ -11,6 +11,7 @@ from lithair.client.answers import Compacted, Event, HistoryEntry, Page, Purged,
 from lithair.client.calls import PartialItem
 from lithair.client.connection import TIMEOUT_S, Connection, RunDir
 from lithair.client.handle import Handle
+from lithair.client.subscription import Subscription
 
 __all__ = [
     "Client",
@@ -21,6 +22,7 @@ __all__ = [
     "Page",
     "Purged",
     "Stats",
+    "Subscription",
     "connect",
 ]
 

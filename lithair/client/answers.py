@@ -54,6 +54,7 @@ class Stats(msgspec.Struct, frozen=True):
 
     `hot_count` items are whole in RAM, `warm_count` only in part. `damaged` counts the records that
     failed their check when they were read, since the process's start, as `compactions` does.
+    `listeners` says up to which event each of them has handled everything.
     """
 
     item_count: int = 0
@@ -68,6 +69,7 @@ class Stats(msgspec.Struct, frozen=True):
     compaction_running: bool = False
     damaged: int = 0
     process: ProcessFigures | None = None
+    listeners: dict[str, int] = {}
 
 
 class Compacted(msgspec.Struct, frozen=True):

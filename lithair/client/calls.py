@@ -28,6 +28,7 @@ from lithair.client.refusals import error_of
 from lithair.core.schema import schema_of
 from lithair.errors import LithairError
 from lithair.model import Model
+from lithair.transport.pending import Asked
 from lithair.wire.messages import Reply, Write
 from lithair.wire.protocol import BODY_BYTES_MAX, Verb
 
@@ -43,8 +44,6 @@ _decode_stats = msgspec.json.Decoder(Stats).decode
 _decode_compacted = msgspec.json.Decoder(Compacted).decode
 _decode_purged = msgspec.json.Decoder(Purged).decode
 
-NO_SUBSCRIPTIONS = "subscribe: this version of Lithair has no subscriptions and no streams yet"
-
 
 class Call(Generic[R]):
     """One request: a verb with what it is about, and how to read the body of its answer."""
@@ -55,7 +54,7 @@ class Call(Generic[R]):
         self,
         verb: Verb,
         read: Callable[[bytes], R],
-        argument: str | Pairs | tuple[str, Pairs] | Sequence[str] | tuple[int, int] | None = None,
+        argument: Asked = None,
         write: Write | None = None,
         instead: tuple[int, Callable[[], R]] | None = None,
     ) -> None:

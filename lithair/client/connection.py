@@ -6,9 +6,10 @@ that was forked has a thread and links of its own: none of its parent's can be u
 
 import math
 import os
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, TypeVar, cast
+from typing import Final, Protocol, TypeVar, cast
 
 from lithair.client.calls import Call
 from lithair.client.directory import ModelLink, run_dir_of
@@ -40,6 +41,12 @@ def _drive_anew() -> None:
 os.register_at_fork(after_in_child=_drive_anew)
 
 
+class Attached(Protocol):
+    """What ends with the connection that it belongs to."""
+
+    def cut_off(self) -> None: ...
+
+
 class Connection:
     """The links to the models of one server; `run_dir` is settled when the first call is made."""
 
@@ -56,6 +63,7 @@ class Connection:
         self._timeout_s = timeout_s
         self._driver = _driver
         self._links: dict[str, ModelLink] = {}  # only in the driver's thread
+        self._attached: weakref.WeakSet[Attached] = weakref.WeakSet()
         self._is_closed = False
         self._is_used = False
 
@@ -96,18 +104,31 @@ class Connection:
 
     def wait(self, model: str, call: Call[R]) -> R:
         """Carry out a call and wait for its answer."""
-        future = self.start(model, call)
+        return call.result(self.reply(model, self.start(model, call)))
+
+    def reply(self, model: str, future: "Future[Reply]") -> Reply:
+        """Wait for the reply to a call that was started."""
         try:
-            reply = future.result(self._timeout_s + PATIENCE_S)
+            return future.result(self._timeout_s + PATIENCE_S)
         except TimeoutError:
             raise CallTimeout(f"{model}: no answer within {self._timeout_s:g} s") from None
-        return call.result(reply)
+
+    def is_server_silent(self, model: str) -> bool:
+        """Tell whether, when it was last looked for, there was no server at all."""
+        link = self._links.get(model)
+        return link is not None and link.is_server_silent
+
+    def attach(self, part: Attached) -> None:
+        """End this, too, when the connection is closed."""
+        self._attached.add(part)
 
     def close(self) -> None:
         """Close every link; calls that still wait are refused."""
         if self._is_closed:
             return
         self._is_closed = True
+        for part in list(self._attached):
+            part.cut_off()
         if not self._is_used or self._driver is not _driver:
             return
         closed: Future[None] = Future()

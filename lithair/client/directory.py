@@ -52,6 +52,12 @@ class ModelLink:
         self._name = name
         self._control = ControlAsker(run_dir, seat)
         self._next_look_ms = 0
+        self._is_server_silent = False  # when the supervisor was asked last
+
+    @property
+    def is_server_silent(self) -> bool:
+        """Tell whether neither the process nor the supervisor answers."""
+        return self._is_server_silent and not self.requests.is_greeted
 
     @property
     def is_idle(self) -> bool:
@@ -85,6 +91,7 @@ class ModelLink:
             self._control.receive(now_ms)
 
     def _take(self, answer: Answer | None) -> None:
+        self._is_server_silent = answer is None
         if answer is None:
             return
         models = cast("tuple[dict[str, object], ...]", answer.get("models") or ())

@@ -6,14 +6,14 @@ is carried out in `connection`.
 
 import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Generic, NoReturn, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 from lithair.client.answers import Compacted, HistoryEntry, Page, Purged, Stats
-from lithair.client.calls import NO_SUBSCRIPTIONS, Call, Calls, PartialItem
+from lithair.client.calls import Call, Calls, PartialItem
 from lithair.client.connection import Connection, RunDir
 from lithair.client.filters import AsOf, Fields, Filters
+from lithair.client.subscription import Subscription
 from lithair.client.walk import Step, Walk
-from lithair.errors import LithairError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -142,9 +142,16 @@ class Handle(Generic[T]):
         """
         return self._do(self._calls.compact(keep_history))
 
-    def subscribe(self, since: int | None = None, filters: Filters | None = None) -> NoReturn:
-        """Follow the model's events; this version can't yet, and says so."""
-        raise LithairError(NO_SUBSCRIPTIONS)
+    def subscribe(
+        self, since: int | None = None, filters: Filters | None = None
+    ) -> Subscription[T]:
+        """Follow the model's events: those after seq `since`, or all from now on.
+
+        With filters, an item that stops matching them is told once as `leave`. The iterator raises
+        Dropped when some of the events were compacted away, and ModelUnavailable when the server
+        has gone for longer than a call may take; else it waits without an end.
+        """
+        return Subscription(self._connection, self._calls, since, filters)
 
     # Writes
 

@@ -4,6 +4,7 @@ Law: an item that the model process stores can be read here, also when the class
 constraints since: they are checked when something is written, not when it is read.
 """
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, TypeVar, cast
@@ -11,11 +12,13 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 import uuid_utils
 
-from lithair.client.answers import Change, HistoryEntry, Page
+from lithair.client.answers import Change, Event, HistoryEntry, Page
+from lithair.core.changes import names
 from lithair.core.schema import Schema, schema_of
 from lithair.core.validation import encode_exactly
 from lithair.errors import LithairError
 from lithair.model import Model
+from lithair.wire.messages import FeedEvent
 
 T = TypeVar("T")
 
@@ -117,6 +120,12 @@ class ItemCodec(Generic[T]):
                 item = self.item(e.item)
                 entries.append(HistoryEntry(e.seq, e.operation, e.timestamp, item, changes))
             return entries
+
+    def event(self, model: str, told: FeedEvent) -> Event[T]:
+        """Give an event of the feed, or of an answer to CHANGES, as handles give it."""
+        seconds, ms = divmod(told.time_ms, 1000)
+        at = dt.datetime.fromtimestamp(seconds, dt.UTC).replace(microsecond=1000 * ms)
+        return Event(told.seq, names[told.kind], model, told.key, self.item(told.payload), at)
 
     def _leniently(self, body: bytes | msgspec.Raw) -> T:
         """Decode an item without the constraints of its fields."""

@@ -41,9 +41,11 @@ _decode_found = msgspec.json.Decoder(list[bool]).decode
 class Walk(Generic[T]):
     """Gives the calls of one walk: `page` until it is None."""
 
-    def __init__(self, calls: Calls[T]) -> None:
+    def __init__(self, calls: Calls[T], after: str = "") -> None:
+        """Begin with the first item, or behind the one with the id `after`."""
         self._calls = calls
-        self._last: list[str] = []  # ids of the last page, up to the one to go on behind
+        # ids of the last page, up to the one to go on behind
+        self._last: list[str] = [after] if after else []
         self._is_over = False
 
     def page(self) -> Step[list[T] | None]:

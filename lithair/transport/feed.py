@@ -99,5 +99,12 @@ class FeedClient:
             except zmq.Again:
                 return batches
 
+    def receive_one(self) -> FeedBatch | None:
+        """Give the next of what has come, without waiting; raises WireError."""
+        try:
+            return decode_feed(self.socket.recv(zmq.NOBLOCK))
+        except zmq.Again:
+            return None
+
     def close(self) -> None:
         self.socket.close(linger=0)
