@@ -33,7 +33,7 @@ class Follower:
         self.head = 0  # up to where the feed has said that there are events
         self.is_reset = False  # the log is another one, which ends before `last`: follow anew
         self._by_pages = by_pages
-        self._epoch = b""
+        self._epoch: bytes = b""
         self._kept: deque[FeedEvent] = deque()  # they follow each other
         self._kept_bytes = 0
 
