@@ -182,7 +182,7 @@ class Views:
     """The views of one model, by access; made when they are asked for."""
 
     def __init__(self, schema: Schema, take_max: int) -> None:
-        self._schema = schema
+        self.schema = schema
         self._take_max = take_max
         self._hidden = frozenset(f.wire for f in schema.fields if f.hidden)
         self._owner = next((Reader([path_of(f)]) for f in schema.fields if f.owner), None)
@@ -208,7 +208,7 @@ class Views:
         if access == PUBLIC:
             return View(self._sight(self._hidden), self._take_max)
         grants = grants_of(access)
-        known = self._schema.by_wire.keys() - {self._schema.key.wire}
+        known = self.schema.by_wire.keys() - {self.schema.key.wire}
         unreadable = self._hidden.union(known.intersection(grants.unreadable))
         return View(self._sight(unreadable), self._take_max, grants)
 
@@ -217,5 +217,5 @@ class Views:
         if sight is None:
             if len(self._sights) >= SIGHTS_MAX:
                 self._sights.clear()
-            sight = self._sights[unreadable] = Sight(self._schema, unreadable, self._owner)
+            sight = self._sights[unreadable] = Sight(self.schema, unreadable, self._owner)
         return sight

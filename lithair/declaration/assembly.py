@@ -73,6 +73,7 @@ def assemble(
         internal_models=tuple(store for _, store in stores),
         sessions=sessions,
         requires_session=bool(asked.requires_session),
+        has_streams=asked.streams is not False,
         rate_limits=tuple(limits),
         listeners=tuple(listeners),
     )
@@ -113,8 +114,6 @@ def _check_later(asked: Asked, draft: Draft) -> None:
     """Refuse or announce what this version keeps and does not do."""
     for later in asked.later:
         draft.mistake(later.call, f"{later.what} not served by this version yet; leave it out")
-    if asked.streams:
-        draft.notices.append("with_sse(True): streams are not served by this version yet.")
 
 
 def _settle(

@@ -195,6 +195,7 @@ class Declaration(msgspec.Struct, frozen=True):
     internal_models: tuple[ModelDeclaration, ...] = ()
     sessions: SessionsDeclaration | None = None  # None: there are none
     requires_session: bool = False  # of every gated model
+    has_streams: bool = True
     rate_limits: tuple[RateLimitDeclaration, ...] = ()
     listeners: tuple[ListenerDeclaration, ...] = ()
 

@@ -85,6 +85,13 @@ def send(
     _ = connection.write_headers(_START_LINES[status], headers, None if is_head else body)
 
 
+def begin(connection: HTTPConnection, headers: HTTPHeaders) -> None:
+    """Write the head of an answer that goes on; the end of it is the connection's."""
+    headers["Connection"] = "close"
+    headers["Date"] = CLOCK.date()
+    _ = connection.write_headers(_START_LINES[200], headers)
+
+
 def headers_of(*groups: Fields) -> HTTPHeaders:
     """Gather header fields; a field that comes twice stays twice."""
     headers = HTTPHeaders()

@@ -3,6 +3,7 @@
     transport --start_request--> ConnectionDelegate        for each request, before its head
     transport --headers_received, data_received, finish, on_connection_close--> RequestDelegate
     gateway   --write_headers, write, finish, set_close_callback--> Connection
+    gateway   --write_headers--> Connection, then --send, keep, end--> Outlet        a stream
 
 Law: `refuse_head` takes the place of `headers_received`; `give_up` may come at any time. What
 `write_headers` was given is its own from then on.
@@ -56,3 +57,32 @@ class ConnectionDelegate(Protocol):
     def start_request(self, server_conn: object, connection: Connection) -> RequestDelegate:
         """Begin a request."""
         ...
+
+
+class Outlet(Protocol):
+    """The way out of an answer that goes on for long, in place of its Connection's `write`.
+
+    It keeps no queue: what the system does not take now stays where it is, shared by all who are
+    to get it. Bytes go out as they are, so whoever sends writes the chunks of HTTP/1.1, too.
+    """
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Give the system what it takes now; returns how many bytes. Never raises."""
+        ...
+
+    def keep(self, data: bytes | memoryview) -> None:
+        """Have these bytes, which the system did not take, sent as soon as it does."""
+        ...
+
+    def end(self, data: bytes) -> None:
+        """Send these bytes, behind what is kept, and close the connection."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection, whatever is kept."""
+        ...
+
+
+# Opens the outlet of a connection whose head was written; the callback is called each time when
+# what was kept has been sent.
+OpenOutlet = Callable[[Connection, Callable[[], None]], Outlet]

@@ -8,9 +8,10 @@ import re
 from typing import Final
 
 import msgspec
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPInputError
 
-from lithair.gateway.answers import Problem
+from lithair.gateway.answers import Prepared, Problem
+from lithair.gateway.targets import TargetError
 
 HEAD_BYTES_MAX: Final = 64 << 10
 HEAD_FIELDS_MAX: Final = 100
@@ -60,3 +61,11 @@ def check_head(version: str, headers: HTTPHeaders) -> None:
         raise Problem(400, "The request must have one Host field")
     if version == "HTTP/1.0" and "Transfer-Encoding" in headers:
         raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding")
+
+
+def refusal_of(error: Problem | TargetError | HTTPInputError) -> Prepared:
+    """Make the answer to a head that can't be taken."""
+    if isinstance(error, Problem):
+        return error.prepared()
+    sentence = str(error) if isinstance(error, TargetError) else "The request's head is malformed"
+    return Problem(400, sentence).prepared()

@@ -46,8 +46,6 @@ def plan(route: Route, method: str, query: str, headers: HTTPHeaders) -> Questio
     if action is None:
         allowed = ALLOW[route.shape]
         raise Problem(405, f"{method} is not for this path, only {allowed}", (("Allow", allowed),))
-    if route.shape is Shape.STREAM:
-        raise Problem(404, "Streams are not part of this version yet")
     pairs = decode_query(query) if query else []
     if pairs and not action.takes_query:
         raise Problem(400, f"{pairs[0][0]}: this path takes no parameters in its query string")

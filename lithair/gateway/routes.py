@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 from lithair.wire.protocol import Verb
 
 HISTORY: Final = "history"
+STREAM: Final = "stream"
 
 
 class Shape(enum.Enum):
@@ -24,6 +25,7 @@ class Shape(enum.Enum):
     STREAM = "/stream"
     ITEM = "/{id}"
     HISTORY = "/{id}/history"
+    ITEM_STREAM = "/{id}/stream"
 
 
 # A reserved word is a path of its own: it never reaches the model process as an id.
@@ -53,7 +55,7 @@ SHAPES: Final[dict[Shape, dict[str, Action]]] = {
     Shape.BULK: {"POST": Action(Verb.BULK, takes_body=True, is_bulk=True)},
     Shape.COUNT: {"GET": Action(Verb.COUNT, takes_query=True)},
     Shape.RANDOM: {"GET": Action(Verb.RANDOM)},
-    Shape.STREAM: {"GET": Action(Verb.EVENTS)},  # never asked: streams are answered here
+    Shape.STREAM: {"GET": Action(Verb.EVENTS, takes_query=True)},  # answered by `streams`
     Shape.ITEM: {
         "GET": Action(Verb.GET, takes_query=True, has_etag=True),
         "PUT": Action(Verb.REPLACE, takes_body=True, has_etag=True),
@@ -61,6 +63,7 @@ SHAPES: Final[dict[Shape, dict[str, Action]]] = {
         "DELETE": Action(Verb.DELETE),
     },
     Shape.HISTORY: {"GET": Action(Verb.HISTORY)},
+    Shape.ITEM_STREAM: {"GET": Action(Verb.EVENTS, takes_query=True)},
 }
 
 for _actions in SHAPES.values():  # HEAD wherever GET
@@ -125,6 +128,7 @@ class Route(NamedTuple):
 
 
 _COLLECTION: Final = Route(Shape.COLLECTION, "")
+_BELOW_ITEMS: Final = {HISTORY: Shape.HISTORY, STREAM: Shape.ITEM_STREAM}
 _RESERVED_ROUTES: Final = {word: Route(shape, "") for word, shape in RESERVED.items()}
 
 
@@ -139,9 +143,10 @@ def resolve(models: Mapping[str, M], path: str) -> tuple[M, Route] | None:
         if not tail:
             return None
         return model, _RESERVED_ROUTES.get(tail) or Route(Shape.ITEM, tail)
-    if tail == HISTORY:
+    below = _BELOW_ITEMS.get(tail)
+    if below is not None:
         head, _, key = head.rpartition("/")
         model = models.get(head)
         if model is not None and key and key not in RESERVED:
-            return model, Route(Shape.HISTORY, key)
+            return model, Route(below, key)
     return None

@@ -37,7 +37,9 @@ from lithair.gateway.session_cookie import SessionCookie
 from lithair.gateway.sessions import Sessions
 from lithair.gateway.site import Site
 from lithair.gateway.static_files import StaticSite, read_site
+from lithair.gateway.streams.streams import Streams
 from lithair.gateway.tls import server_context
+from lithair.gateway.tornado_outlet import open_outlet
 from lithair.gateway.tornado_transport import TornadoTransport
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
@@ -94,6 +96,8 @@ async def serve(child: Child, patience: Patience) -> None:
         BodyLimits(settings.body_bytes_single, settings.body_bytes_bulk),
         _callers(child, is_tls=tls is not None),
     )
+    streams = Streams(child.declaration, child.run_dir, open_outlet)
+    site.streams = streams
     transport = TornadoTransport(loop, site, connections_max(), tls, patience)
     transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
     child.figures = lambda: site.figures.told(transport.connections)
@@ -104,8 +108,9 @@ async def serve(child: Child, patience: Patience) -> None:
         await _sweep_until(stopping, transport, child, patience.sweep_s)
         loop.remove_reader(child.stop_fd)
         child.phase(STOPPING)
-        await _drain(loop, transport)
+        await _drain(loop, transport, streams)
     finally:
+        await streams.close()
         transport.close()
         passwords.close()
         for bearers in (sessions, machines):
@@ -181,8 +186,11 @@ async def _sweep_until(
             child.progress += 1
 
 
-async def _drain(loop: asyncio.AbstractEventLoop, transport: TornadoTransport) -> None:
+async def _drain(
+    loop: asyncio.AbstractEventLoop, transport: TornadoTransport, streams: Streams
+) -> None:
     transport.stop_accepting()
+    await streams.close()  # they have no end of their own
     deadline_s = loop.time() + DRAIN_S
     while transport.connections and loop.time() < deadline_s:
         await asyncio.sleep(DRAIN_LOOK_S)

@@ -15,6 +15,7 @@ from lithair.gateway.gate import Gate
 from lithair.gateway.limits import BodyLimits
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.request_figures import RequestFigures
+from lithair.gateway.streams.streams import Streams
 
 _log = logging.getLogger("lithair.http")
 
@@ -32,6 +33,7 @@ class Site:
         "is_logging",
         "limits",
         "models",
+        "streams",
     )
 
     def __init__(
@@ -50,6 +52,7 @@ class Site:
         self.limits = limits
         self.callers = callers or Callers()
         self.figures = RequestFigures()
+        self.streams: Streams | None = None
         self.held_bytes = 0  # of bodies that are being received, all together
         self.is_logging = _log.isEnabledFor(logging.DEBUG)
 

@@ -148,12 +148,6 @@ def test_an_id_is_percent_decoded_and_encoded_again(client: httpx2.Client) -> No
     assert client.get(f"{ITEMS}/{quote(name, safe='+')}").json()["id"] == name
 
 
-def test_streams_are_not_there_yet(client: httpx2.Client) -> None:
-    answer = client.get(f"{ITEMS}/stream")
-    assert answer.status_code == 404
-    assert "stream" in str(problem_of(answer)["detail"]).lower()
-
-
 def test_options_and_other_methods_name_what_is_allowed(client: httpx2.Client) -> None:
     path = at(create(client))
     for shape in Shape:

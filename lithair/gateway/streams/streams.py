@@ -1,0 +1,192 @@
+"""The streams of one gateway: how a reader is let in, kept alive, looked at again, and sent away.
+
+Owns the clock of heartbeats. Law: who may read is asked when he comes, and again with each of his
+heartbeats; when the answer is another one, his stream ends, and he may come back and ask anew.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Final, Protocol
+
+import msgspec
+
+from lithair.core.schema import schema_of
+from lithair.core.view import Views
+from lithair.declaration import Declaration
+from lithair.gateway.contract import OpenOutlet
+from lithair.gateway.model_site import ModelSite
+from lithair.gateway.streams.asked import StreamAsked
+from lithair.gateway.streams.model_streams import ModelStreams
+from lithair.gateway.streams.reader import Reader
+from lithair.gateway.streams.room import Room
+from lithair.storage.spool import Spools
+
+LOOKS_PER_BEAT: Final = 4  # so a heartbeat is at most a quarter of its interval late
+LOOK_S_MAX: Final = 1.0
+IDLE_S: Final = 10.0  # after the last reader has left; he may come back
+GRACE_S: Final = 0.5  # at the end, for the last bytes
+
+
+class Visit(Protocol):
+    """Why a reader may read, and whether he still may."""
+
+    @property
+    def token_hash(self) -> str:
+        """Give what names his session or token; "" where neither let him in."""
+        ...
+
+    async def holds(self) -> bool:
+        """Ask whether he would be let in again, to see the same; this is no use of a session."""
+        ...
+
+
+class StreamFigures(msgspec.Struct, frozen=True):
+    """The streams of one model in one gateway."""
+
+    readers: int = 0
+    events: int = 0
+    lagged: int = 0
+
+
+class _Guest:
+    """A reader, and why he may read."""
+
+    __slots__ = ("beat_due_s", "reader", "visit")
+
+    def __init__(self, reader: Reader, visit: Visit | None, beat_due_s: float) -> None:
+        self.reader = reader
+        self.visit = visit
+        self.beat_due_s = beat_due_s
+
+
+class Streams:
+    """All streams of a gateway."""
+
+    def __init__(self, declaration: Declaration, run_dir: str, open_outlet: OpenOutlet) -> None:
+        settings = declaration.settings
+        self.is_on = declaration.has_streams
+        self.open_outlet = open_outlet
+        self._declaration = declaration
+        self._run_dir = run_dir
+        self._take_max = settings.max_take
+        self._beat_s = settings.sse_heartbeat_s
+        self._spools = Spools(run_dir)
+        self._room = Room(settings.sse_buffer_bytes)
+        self._models: dict[str, ModelStreams] = {}
+        self._idle_since_s: dict[str, float] = {}
+        self._guests: dict[Reader, _Guest] = {}
+        self._by_token: dict[str, set[Reader]] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    # Who comes and goes
+
+    async def open(
+        self,
+        model: ModelSite,
+        asked: StreamAsked,
+        access: str,
+        item_key: str,
+        is_chunked: bool,
+    ) -> Reader:
+        """Make a reader; raises Problem, or Refusal 400 when what is asked is not understood."""
+        streams = self._of(model)
+        return await streams.open(asked, access, item_key, is_chunked)
+
+    def welcome(self, reader: Reader, visit: Visit | None) -> None:
+        """Look after a reader whose answer begins."""
+        if self._is_closed:
+            reader.end()
+            return
+        self._guests[reader] = _Guest(reader, visit, self._loop.time() + self._beat_s)
+        if visit is not None and visit.token_hash:
+            self._by_token.setdefault(visit.token_hash, set()).add(reader)
+        if self._timer is None:
+            self._look_later()
+
+    def farewell(self, reader: Reader) -> None:
+        """Forget a reader whose connection has ended."""
+        reader.leave()
+        guest = self._guests.pop(reader, None)
+        if guest is None or guest.visit is None:
+            return
+        known = self._by_token.get(guest.visit.token_hash)
+        if known is not None:
+            known.discard(reader)
+            if not known:
+                del self._by_token[guest.visit.token_hash]
+
+    def token_ended(self, token_hash: str) -> None:
+        """End the streams of a session or token that has ended."""
+        for reader in self._by_token.pop(token_hash, set()):
+            reader.end()
+
+    def _of(self, model: ModelSite) -> ModelStreams:
+        streams = self._models.get(model.name)
+        if streams is None:
+            declared = self._declaration.model(model.name)
+            assert declared is not None, f"{model.name} is not declared"
+            views = Views(schema_of(declared.handler.model), self._take_max)
+            streams = ModelStreams(model, views, self._run_dir, self._room, self._spools)
+            self._models[model.name] = streams
+        return streams
+
+    # Heartbeats
+
+    def _look_later(self) -> None:
+        look_s = min(LOOK_S_MAX, self._beat_s / LOOKS_PER_BEAT)
+        self._timer = self._loop.call_later(look_s, self._look)
+
+    def _look(self) -> None:
+        now_s = self._loop.time()
+        for guest in list(self._guests.values()):
+            if now_s >= guest.beat_due_s and not guest.reader.has_ended:
+                guest.beat_due_s = now_s + self._beat_s
+                guest.reader.beat()
+                if guest.visit is not None:
+                    self._start(self._check(guest.reader, guest.visit))
+        for name, streams in self._models.items():
+            if not streams.is_idle:
+                self._idle_since_s.pop(name, None)
+            elif now_s - self._idle_since_s.setdefault(name, now_s) >= IDLE_S:
+                streams.rest()
+        self._look_later()
+
+    def _start(self, check: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(check)
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+
+    async def _check(self, reader: Reader, visit: Visit) -> None:
+        if not await visit.holds():
+            reader.end()
+
+    # Figures, and the end
+
+    def figures(self) -> dict[str, StreamFigures]:
+        """Give what there is to tell, by model; the heartbeat thread may ask."""
+        return {
+            name: StreamFigures(len(streams.readers), streams.counts.events, streams.counts.lagged)
+            for name, streams in list(self._models.items())
+        }
+
+    async def close(self) -> None:
+        """End every stream: at once, and those that do not take their end soon after."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for check in self._checks:
+            check.cancel()
+        readers = list(self._guests)
+        for reader in readers:
+            reader.end()
+        for streams in self._models.values():
+            streams.close()
+        if readers:
+            await asyncio.sleep(GRACE_S)
+            for reader in readers:
+                reader.cut_off()
