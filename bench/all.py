@@ -8,6 +8,7 @@ from pathlib import Path
 from bench import (
     compaction,
     event_log,
+    gated,
     http_load,
     logins,
     opening,
@@ -26,7 +27,16 @@ absolute numbers move with the machine and with what else runs on it.
 
 def main() -> None:
     sections: list[str] = []
-    benchmarks = (http_load, reads_beside_syncs, opening, retention, compaction, event_log, logins)
+    benchmarks = (
+        http_load,
+        reads_beside_syncs,
+        opening,
+        retention,
+        compaction,
+        event_log,
+        logins,
+        gated,
+    )
     for benchmark in benchmarks:
         section = benchmark.measure()
         print(section, flush=True)

@@ -19,6 +19,7 @@ class Measured(NamedTuple):
     p99_ms: float
     errors: str  # what wrk says of refused answers and broken connections, "" for none
     command: str
+    requests: int  # answered in all
 
 
 def run_wrk(
@@ -42,10 +43,12 @@ def run_wrk(
 
 def _read(text: str, command: str) -> Measured:
     per_s = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    if per_s is None:
+    requests = re.search(r"(\d+) requests in", text)
+    if per_s is None or requests is None:
         raise ValueError(f"wrk printed no Requests/sec:\n{text}")
     errors = "; ".join(re.findall(r"(Non-2xx.*|Socket errors.*)", text))
-    return Measured(float(per_s[1]), _percentile(text, 50), _percentile(text, 99), errors, command)
+    p50_ms, p99_ms = _percentile(text, 50), _percentile(text, 99)
+    return Measured(float(per_s[1]), p50_ms, p99_ms, errors, command, int(requests[1]))
 
 
 def _percentile(text: str, percent: int) -> float:

@@ -39,7 +39,7 @@ def bearer_token(authorization: str | None) -> str | None:
     if authorization is None:
         return None
     scheme, _, text = authorization.partition(" ")
-    return text.strip() if scheme.lower() == SCHEME else None
+    return text.strip() if scheme == "Bearer" or scheme.lower() == SCHEME else None
 
 
 def cookie_value(fields: Iterable[str], name: str) -> str | None:
@@ -63,13 +63,32 @@ def cookie_value(fields: Iterable[str], name: str) -> str | None:
 
 def credential_of(headers: HTTPHeaders, name: str | None, is_tls: bool) -> Credential | None:
     """Find the token that a request carries; `name` is the cookie's, None when there is none."""
-    token = bearer_token(headers.get("Authorization"))
-    if token is not None:
-        return Credential(token, is_cookie=False)
-    if name is None or "Cookie" not in headers:
+    fields = headers.get_list("Authorization")
+    if fields:
+        token = bearer_token(fields[0] if len(fields) == 1 else ",".join(fields))
+        if token is not None:
+            return Credential(token, is_cookie=False)
+    if name is None:
         return None
     value = cookie_value(headers.get_list("Cookie"), cookie_name(name, is_tls))
     return None if value is None else Credential(value, is_cookie=True)
+
+
+def plain_token(headers: HTTPHeaders, cookie_start: str | None) -> str:
+    """Give the token of a request that shows it as nearly all do, "" when more has to be looked at.
+
+    `cookie_start` is the cookie's full name and "=", None when it does not count. What this gives
+    is what `credential_of` would find, unless it is worth nothing.
+    """
+    fields = headers.get_list("Authorization")
+    if fields:
+        is_plain = len(fields) == 1 and fields[0].startswith("Bearer ")
+        return fields[0][len("Bearer ") :] if is_plain else ""
+    if cookie_start is None:
+        return ""
+    fields = headers.get_list("Cookie")
+    is_plain = len(fields) == 1 and fields[0].startswith(cookie_start) and ";" not in fields[0]
+    return fields[0][len(cookie_start) :] if is_plain else ""
 
 
 def is_cross_site(headers: HTTPHeaders, is_tls: bool, trusted_origins: Container[str]) -> bool:

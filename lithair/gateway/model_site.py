@@ -18,7 +18,8 @@ from lithair.gateway.answers import (
     Prepared,
     Problem,
 )
-from lithair.gateway.gate import Identity, Rule
+from lithair.gateway.gate import Rule
+from lithair.gateway.identity import Identity
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.gateway.roles import ModelRoles

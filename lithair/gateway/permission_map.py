@@ -15,7 +15,8 @@ from lithair.core.roles import Deed
 from lithair.core.schema import schema_of
 from lithair.declaration import Declaration, ModelDeclaration
 from lithair.gateway.answers import Problem
-from lithair.gateway.gate import ADMIN_ROLE, Identity, Kind, Rule, rule_of_model
+from lithair.gateway.gate import Rule, rule_of_model
+from lithair.gateway.identity import ADMIN_ROLE, Identity, Kind
 from lithair.gateway.roles import DEEDS, roles_of
 from lithair.gateway.routes import SHAPES
 from lithair.wire.protocol import Verb

@@ -15,7 +15,7 @@ import msgspec
 from lithair.core.roles import EVERYTHING, Deed, ModelRules, Rights, access_of, rights_of
 from lithair.declaration import ModelDeclaration
 from lithair.gateway.answers import Problem
-from lithair.gateway.gate import ADMIN_ROLE, Identity
+from lithair.gateway.identity import ADMIN_ROLE, Identity
 from lithair.roles import PermissionChecker
 from lithair.wire.protocol import Verb
 

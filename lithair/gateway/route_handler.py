@@ -18,7 +18,8 @@ from tornado.web import HTTPError
 from lithair.declaration import RouteFunction
 from lithair.errors import LithairError
 from lithair.gateway.answers import WITHOUT_BODY, Problem
-from lithair.gateway.gate import CACHE_CONTROL, NOBODY, VARY, Gate, Kind, Rule
+from lithair.gateway.gate import CACHE_CONTROL, VARY, Gate, Rule
+from lithair.gateway.identity import NOBODY, Kind
 from lithair.gateway.problem_handler import (
     OUR_MISTAKE,
     ProblemHandler,

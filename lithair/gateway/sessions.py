@@ -15,6 +15,7 @@ import msgspec
 from lithair.client.refusals import error_of
 from lithair.declaration import SessionsDeclaration
 from lithair.gateway.bearers import Bearers, wall_ms
+from lithair.gateway.identity import Identity, of_session
 from lithair.gateway.own_model import OwnModel
 from lithair.gateway.token_cache import Entry, Times
 from lithair.http import Session
@@ -40,30 +41,29 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def session_entry(record: SessionRecord, seq: int, token: str | None = None) -> Entry[Session]:
+def session_entry(record: SessionRecord, seq: int) -> Entry[Identity]:
     """Make an entry of a session."""
     idle_ms = record.idle_ms
     touch_ms: int | None = None
     if idle_ms is not None:
         touch_ms = max(1, min(TOUCH_MS_MAX, idle_ms // TOUCHES_PER_IDLE))
-    session = Session(
-        record.id,
-        record.user_id,
-        record.role,
-        _encode(record.data),
-        (record.created_ms, record.expires_ms),
-        token,
-    )
     times = Times(record.seen_ms, record.expires_ms, idle_ms, touch_ms)
-    return Entry(record.id, session, seq, times)
+    return Entry(record.id, of_session(session_of(record)), seq, times)
 
 
-def entry_of(body: bytes, seq: int) -> Entry[Session]:
+def session_of(record: SessionRecord, token: str | None = None) -> Session:
+    """Make what a route sees of a session."""
+    times_ms = (record.created_ms, record.expires_ms)
+    data = _encode(record.data)
+    return Session(record.id, record.user_id, record.role, data, times_ms, token)
+
+
+def entry_of(body: bytes, seq: int) -> Entry[Identity]:
     """Make an entry of a session as it is stored."""
     return session_entry(_decode(body), seq)
 
 
-class Sessions(Bearers[SessionRecord, Session]):
+class Sessions(Bearers[SessionRecord]):
     """The sessions of an application, one of these per gateway."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Sessions(Bearers[SessionRecord, Session]):
         if reply.status != 201:
             raise error_of(reply.status, reply.body)
         self._cache.keep(session_entry(record, reply.seq), self._store.epoch)
-        return session_entry(record, reply.seq, token).whose
+        return session_of(record, token)
 
     async def end(self, session: Session) -> None:
         """End a session; this gateway refuses it when this returns, the others within a second."""

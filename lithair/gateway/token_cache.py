@@ -19,6 +19,7 @@ W = TypeVar("W")
 ENTRIES_MAX: Final = 100_000  # some 100 MB of sessions; one that fell out is asked for again
 NOBODYS_MAX: Final = 10_000  # hashes; more would only help who sends made-up tokens
 SILENT_S: Final = 1.0  # four beats of the feed
+NEVER_MS: Final = 1 << 62
 
 
 class Times(NamedTuple):
@@ -33,20 +34,24 @@ class Times(NamedTuple):
 class Entry(Generic[W]):
     """One token: its key (its hash), whose it is, and its times."""
 
-    __slots__ = ("expires_ms", "idle_ms", "key", "seen_ms", "seq", "touch_ms", "whose")
+    __slots__ = ("_times", "dies_ms", "key", "seen_ms", "seq", "touch_due_ms", "whose")
 
     def __init__(self, key: str, whose: W, seq: int, times: Times) -> None:
         self.key = key
         self.whose = whose
         self.seq = seq  # of the store, when this was so
-        self.seen_ms, self.expires_ms, self.idle_ms, self.touch_ms = times
+        self._times = times
+        self.seen_ms = 0
+        self.dies_ms = 0  # from then on it is worth nothing
+        self.touch_due_ms = 0  # from then on the store should hear of a use
+        self.use(times.seen_ms)
 
-    def is_alive(self, now_ms: int) -> bool:
-        return now_ms < dies_ms(self.seen_ms, self.expires_ms, self.idle_ms)
-
-    def wants_touch(self, now_ms: int) -> bool:
-        """Tell whether the store should hear that it was used now."""
-        return self.touch_ms is not None and now_ms - self.seen_ms >= self.touch_ms
+    def use(self, now_ms: int) -> None:
+        """It was used, and the store hears of it."""
+        _, expires_ms, idle_ms, touch_ms = self._times
+        self.seen_ms = now_ms
+        self.dies_ms = dies_ms(now_ms, expires_ms, idle_ms)
+        self.touch_due_ms = NEVER_MS if touch_ms is None else now_ms + touch_ms
 
 
 EntryOf = Callable[[bytes, int], Entry[W]]  # of a record as it is stored, and the store's seq
@@ -58,23 +63,23 @@ class TokenCache(Generic[W]):
     def __init__(self, entry_of: EntryOf[W]) -> None:
         self._entry_of = entry_of
         # Both oldest first; an ordinary dict is slow in giving up its first item again and again.
-        self._entries: OrderedDict[str, Entry[W]] = OrderedDict()
+        self.entries: OrderedDict[str, Entry[W]] = OrderedDict()
         self._nobodys: OrderedDict[str, None] = OrderedDict()  # hashes of no token
         self._expected: set[str] = set()
         self._epoch = b""
         self._seq = 0  # the last that the feed told of
         self._joined = 0  # from this seq on it has told everything
-        self._heard_s = -SILENT_S
+        self.heard_s = -SILENT_S
 
     def is_followed(self, now_s: float) -> bool:
         """Tell whether the feed speaks, so that entries count."""
-        return now_s - self._heard_s < SILENT_S
+        return now_s - self.heard_s < SILENT_S
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def get(self, key: str) -> Entry[W] | None:
-        return self._entries.get(key)
+        return self.entries.get(key)
 
     def is_nobodys(self, key: str) -> bool:
         """Tell whether there is certainly no such token, and never will be."""
@@ -93,17 +98,17 @@ class TokenCache(Generic[W]):
         key = entry.key
         if key in self._nobodys:
             return False
-        known = self._entries.get(key)
+        known = self.entries.get(key)
         if known is not None and known.seq >= entry.seq:
             return True
         if epoch == self._epoch and entry.seq >= self._joined:
-            self._entries[key] = entry
-            _bound(self._entries, ENTRIES_MAX)
+            self.entries[key] = entry
+            _bound(self.entries, ENTRIES_MAX)
         return True
 
     def drop(self, key: str) -> None:
         """There is no such token, now and for ever."""
-        self._entries.pop(key, None)
+        self.entries.pop(key, None)
         self._nobodys[key] = None
         _bound(self._nobodys, NOBODYS_MAX)
 
@@ -116,27 +121,27 @@ class TokenCache(Generic[W]):
         for event in batch.events:
             self._follow(event)
         self._seq = batch.seq
-        self._heard_s = now_s
+        self.heard_s = now_s
 
     def lose_track(self) -> None:
         """Nothing that was known counts any more."""
-        self._entries.clear()
+        self.entries.clear()
         self._nobodys.clear()
         self._epoch = b""
-        self._heard_s = -SILENT_S
+        self.heard_s = -SILENT_S
 
     def _follow(self, event: FeedEvent) -> None:
         if event.kind == EventKind.DELETE:
             self.drop(event.key)
             return
-        known = self._entries.get(event.key)
+        known = self.entries.get(event.key)
         if known is None:
             is_wanted = event.key in self._expected
         else:
             is_wanted = event.seq > known.seq
         if is_wanted:
-            self._entries[event.key] = self._entry_of(event.payload, event.seq)
-            _bound(self._entries, ENTRIES_MAX)
+            self.entries[event.key] = self._entry_of(event.payload, event.seq)
+            _bound(self.entries, ENTRIES_MAX)
 
 
 def _bound(held: "OrderedDict[str, Any]", most: int) -> None:  # Any: whatever is held

@@ -12,7 +12,8 @@ from lithair.declaration import Declaration, SessionsDeclaration
 from lithair.errors import ModelUnavailable
 from lithair.gateway.answers import Problem
 from lithair.gateway.bearers import UNKNOWN, Unknown
-from lithair.gateway.gate import Gate, Identity, Kind, Lookup, Rule, rule_of_route
+from lithair.gateway.gate import Gate, Lookup, Rule, rule_of_route
+from lithair.gateway.identity import Identity, Kind, of_session
 from lithair.gateway.sessions import hash_of
 from lithair.http import Request, Session
 
@@ -44,7 +45,9 @@ class Known:
     def __init__(self, is_there: bool = True) -> None:
         self._is_there = is_there
         self._sessions = {
-            hash_of(token): Session(hash_of(token), user, role, b"{}", (NOW_MS, NOW_MS + 1))
+            hash_of(token): of_session(
+                Session(hash_of(token), user, role, b"{}", (NOW_MS, NOW_MS + 1))
+            )
             for token, user, role in (
                 (ALICE, "alice", "editor"),
                 (ROOT, "root", "Admin"),
@@ -53,13 +56,13 @@ class Known:
             )
         }
 
-    def cached(self, token_hash: str, now_ms: int) -> Session | Unknown | None:
+    def cached(self, token_hash: str, now_ms: int) -> Identity | Unknown | None:
         assert now_ms == NOW_MS
         if token_hash in (hash_of(NEW), hash_of(CHANCE)):
             return UNKNOWN
         return self._sessions.get(token_hash)
 
-    async def find(self, token_hash: str) -> Session | None:
+    async def find(self, token_hash: str) -> Identity | None:
         if not self._is_there:
             raise ModelUnavailable("nobody answers")
         return self._sessions.get(token_hash)

@@ -14,6 +14,7 @@ from lithair.declaration import SessionsDeclaration
 from lithair.gateway.bearers import UNKNOWN, Unknown
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.gate import Gate
+from lithair.gateway.identity import Identity, of_session
 from lithair.gateway.limits import BodyLimits, Patience
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.sessions import hash_of
@@ -27,8 +28,8 @@ from tests.gateway.harness import RawConnection
 from tests.support.waiting import wait_until
 
 TOKEN, OTHER = "A" * 43, "B" * 43
-# Less than a request here waits for its session; the sweep looks as often as that.
-HASTY = Patience(head_s=0.2, body_s=0.05, idle_s=60.0, sweep_s=0.02)
+# A body is given less than a request here waits for its session; the sweep looks as often as that.
+HASTY = Patience(head_s=60.0, body_s=0.05, idle_s=60.0, sweep_s=0.02)
 # The model has failed, so that 503 says: let through. Nothing has to answer behind it.
 LET_THROUGH, REFUSED = 503, 401
 
@@ -40,15 +41,15 @@ class AskedSlowly:
         self.asked = 0
         self.answers = asyncio.Event()
 
-    def cached(self, token_hash: str, now_ms: int) -> Session | Unknown | None:
+    def cached(self, token_hash: str, now_ms: int) -> Identity | Unknown | None:
         return UNKNOWN
 
-    async def find(self, token_hash: str) -> Session | None:
+    async def find(self, token_hash: str) -> Identity | None:
         self.asked += 1
         await self.answers.wait()
         if token_hash != hash_of(TOKEN):
             return None
-        return Session(token_hash, "alice", "editor", b"{}", (0, 1))
+        return of_session(Session(token_hash, "alice", "editor", b"{}", (0, 1)))
 
 
 @dataclass

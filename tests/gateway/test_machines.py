@@ -21,8 +21,9 @@ from lithair.errors import ModelUnavailable
 from lithair.gateway import sessions
 from lithair.gateway.answers import Problem
 from lithair.gateway.bearers import UNKNOWN, Unknown
-from lithair.gateway.gate import Gate, Identity, Kind, Rule
-from lithair.gateway.machines import TOUCH_MS, Machine, entry_of
+from lithair.gateway.gate import Gate, Rule
+from lithair.gateway.identity import Identity, Kind
+from lithair.gateway.machines import TOUCH_MS, entry_of
 
 WRITER, ADMIN, NEW, STRAY = (PREFIX + letter * 43 for letter in "WANS")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -34,7 +35,7 @@ class Known:
     def __init__(self, is_there: bool = True) -> None:
         self._is_there = is_there
         self._machines = {
-            hash_of(token): Machine(user_of(name), role)
+            hash_of(token): Identity(Kind.TOKEN, user_of(name), role)
             for token, name, role in (
                 (WRITER, "w", "writer"),
                 (ADMIN, "a", "Admin"),
@@ -42,10 +43,10 @@ class Known:
             )
         }
 
-    def cached(self, token_hash: str, now_ms: int) -> Machine | Unknown | None:
+    def cached(self, token_hash: str, now_ms: int) -> Identity | Unknown | None:
         return UNKNOWN if token_hash == hash_of(NEW) else self._machines.get(token_hash)
 
-    async def find(self, token_hash: str) -> Machine | None:
+    async def find(self, token_hash: str) -> Identity | None:
         if not self._is_there:
             raise ModelUnavailable("nobody answers")
         return self._machines.get(token_hash)
@@ -121,7 +122,7 @@ def test_no_token_has_the_form_of_a_session_nor_the_other_way_round() -> None:
 def test_a_token_dies_when_it_expires_and_when_it_is_revoked() -> None:
     def is_alive(now_ms: int, **times: int) -> bool:
         record = TokenRecord(id="x", name="w", role="r", created_ms=1, **times)
-        return entry_of(msgspec.json.encode(record), 1).is_alive(now_ms)
+        return now_ms < entry_of(msgspec.json.encode(record), 1).dies_ms
 
     assert is_alive(1 << 60)
     assert is_alive(999, expires_ms=1000)
@@ -133,11 +134,10 @@ def test_a_token_dies_when_it_expires_and_when_it_is_revoked() -> None:
 def test_a_use_is_stored_once_a_minute() -> None:
     record = TokenRecord(id="x", name="w", role="r", created_ms=1)
     first = entry_of(msgspec.json.encode(record), 1)
-    assert first.wants_touch(TOUCH_MS)
+    assert first.touch_due_ms == TOUCH_MS
     record.seen_ms = 5
     again = entry_of(msgspec.json.encode(record), 2)
-    assert not again.wants_touch(TOUCH_MS + 4)
-    assert again.wants_touch(TOUCH_MS + 5)
+    assert again.touch_due_ms == TOUCH_MS + 5
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lithair.actors.background import Server
 from lithair.core.roles import rules_of
 from lithair.core.schema import schema_of
 from lithair.gateway.answers import Problem
-from lithair.gateway.gate import ADMINISTRATOR, Identity, Kind
+from lithair.gateway.identity import ADMINISTRATOR, Identity, Kind
 from lithair.gateway.roles import ANSWERS_S, DEEDS, ROLES_MAX, ModelRoles
 from lithair.gateway.routes import SHAPES
 from lithair.storage.run_dir import TOKEN_NAME

@@ -12,6 +12,7 @@ from lithair.actors.model_process import MEMORY_DIRECTORY
 from lithair.declaration import SessionsDeclaration
 from lithair.gateway import sessions as sessions_module
 from lithair.gateway.bearers import UNKNOWN, wall_ms
+from lithair.gateway.identity import Identity
 from lithair.gateway.own_model import OwnModel
 from lithair.gateway.sessions import DATA_BYTES_MAX, Sessions, hash_of
 from lithair.internal import SESSIONS, SessionRecord
@@ -67,7 +68,8 @@ class Pair:
             found = await sessions.find(hash_of(token or ""))
             assert found is not None
             if self.cached(sessions, token) is not UNKNOWN:
-                return found
+                assert found.session is not None
+                return found.session
         raise AssertionError
 
     async def close(self) -> None:
@@ -108,7 +110,7 @@ def test_a_session_is_asked_for_once_and_then_known(tmp_path: Path) -> None:
         assert found.token is None
         assert (found.expires - found.created).total_seconds() == 3600
         again = pair.cached(pair.other, made.token)
-        assert isinstance(again, Session)
+        assert isinstance(again, Identity)
         found.data["theme"] = "light"
         assert found.data["theme"] == "dark"
 
@@ -119,7 +121,7 @@ def test_who_made_a_session_knows_it_without_asking(tmp_path: Path) -> None:
     async def act(pair: Pair) -> None:
         await pair.known(pair.one, (await pair.one.create("first")).token)
         made = await pair.one.create("ada")
-        assert isinstance(pair.cached(pair.one, made.token), Session)
+        assert isinstance(pair.cached(pair.one, made.token), Identity)
 
     play(tmp_path, act)
 
@@ -197,7 +199,7 @@ def test_all_sessions_of_one_user_end_and_of_nobody_else(tmp_path: Path, user_id
             "the ends",
         )
         for session in others:
-            assert isinstance(pair.cached(pair.other, session.token), Session)
+            assert isinstance(pair.cached(pair.other, session.token), Identity)
         assert await pair.one.end_all(user_id) == 0
 
     play(tmp_path, act)
@@ -221,7 +223,7 @@ def test_a_session_expires_by_its_own_time(tmp_path: Path) -> None:
         made = await pair.one.create("ada")
         await pair.known(pair.one, made.token)
         pair.clock.ahead_ms = 9_000
-        assert isinstance(pair.cached(pair.one, made.token), Session)
+        assert isinstance(pair.cached(pair.one, made.token), Identity)
         pair.clock.ahead_ms = 10_000
         assert pair.cached(pair.one, made.token) is None
         assert await pair.one.find(hash_of(made.token or "")) is None
@@ -235,7 +237,7 @@ def test_a_session_that_is_used_lives_on_in_every_gateway_and_dies_unused(tmp_pa
         await pair.known(pair.one, made.token)
         for _ in range(5):  # each time used in one gateway alone
             pair.clock.ahead_ms += 8_000
-            assert isinstance(pair.cached(pair.one, made.token), Session)
+            assert isinstance(pair.cached(pair.one, made.token), Identity)
         touched = hash_of(made.token or "")
         seen = pair.stores[1].calls
 

@@ -7,9 +7,16 @@ import msgspec
 import pytest
 
 from lithair.core.event import EventKind
+from lithair.gateway.identity import Identity
 from lithair.gateway.sessions import entry_of, session_entry
-from lithair.gateway.token_cache import ENTRIES_MAX, NOBODYS_MAX, SILENT_S, Entry, TokenCache
-from lithair.http import Session
+from lithair.gateway.token_cache import (
+    ENTRIES_MAX,
+    NEVER_MS,
+    NOBODYS_MAX,
+    SILENT_S,
+    Entry,
+    TokenCache,
+)
 from lithair.internal import SessionRecord
 from lithair.wire.messages import FeedBatch, FeedEvent
 
@@ -38,7 +45,7 @@ def beat(seq: int, epoch: bytes = EPOCH) -> FeedBatch:
     return FeedBatch(epoch, seq, [])
 
 
-def followed() -> TokenCache[Session]:
+def followed() -> TokenCache[Identity]:
     """Give a cache whose feed has just said that it is at event 5."""
     cache = TokenCache(entry_of)
     cache.take(beat(5), 0.0)
@@ -131,21 +138,17 @@ def test_what_is_kept_has_a_bound() -> None:
 
 
 def test_a_session_dies_when_it_expires_and_when_it_lay_unused() -> None:
-    assert session_entry(record("a"), 1).is_alive(999)
-    assert not session_entry(record("a"), 1).is_alive(1000)
+    assert session_entry(record("a"), 1).dies_ms == 1000
     idle = session_entry(record("a", seen_ms=100, idle_ms=200), 1)
-    assert idle.is_alive(299)
-    assert not idle.is_alive(300)
+    assert idle.dies_ms == 300
 
 
 def test_a_use_is_said_after_a_tenth_of_the_idle_time_or_a_minute() -> None:
     idle = session_entry(record("a", seen_ms=100, idle_ms=200), 1)
-    assert not idle.wants_touch(119)
-    assert idle.wants_touch(120)
+    assert idle.touch_due_ms == 120
     long = session_entry(record("a", idle_ms=86_400_000), 1)
-    assert not long.wants_touch(59_999)
-    assert long.wants_touch(60_000)
-    assert not session_entry(record("a"), 1).wants_touch(10**9)
+    assert long.touch_due_ms == 60_000
+    assert session_entry(record("a"), 1).touch_due_ms == NEVER_MS
 
 
 class Play:
@@ -157,7 +160,7 @@ class Play:
         self.epoch, self.seq, self.lives = EPOCH, 0, 1
         self.items: dict[str, SessionRecord] = {}
         self.ended: set[str] = set()
-        self.answers: list[tuple[Entry[Session], bytes]] = []  # under way
+        self.answers: list[tuple[Entry[Identity], bytes]] = []  # under way
         self.feed: list[FeedBatch] = []  # under way
         self.states: dict[tuple[bytes, int], dict[str, int]] = {}  # what was so at each point
         self.heard: tuple[bytes, int] = (b"", 0)
