@@ -102,7 +102,7 @@ def test_an_item_without_the_field_id_has_an_id(readers: Handle[Reader]) -> None
         assert next(events).id == "ada"
 
 
-def test_mistakes_are_said(tallies: Handle[Tally]) -> None:
+def test_mistakes_are_said_with_the_first_event_or_before(tallies: Handle[Tally]) -> None:
     beyond = last_seq(tallies) + 1
     with pytest.raises(ValidationFailed, match="beyond the log's end"):
         next(tallies.subscribe(since=beyond))
