@@ -33,6 +33,8 @@ _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 class Webhook:
     """Sends the events of a model to one URL; `name` is the listener's."""
 
+    may_be_left = True  # when the process has to stop: a receiver may take its time to answer
+
     def __init__(
         self, model: type[Model], name: str, url: str, secret: str | bytes, events: tuple[str, ...]
     ) -> None:

@@ -1,5 +1,7 @@
 """The sender of webhooks against real receivers, good ones and bad ones."""
 
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from lithair.webhooks import sender as webhook_sender
 from lithair.webhooks.sender import NotDelivered, WebhookSender
 from tests.support.certificates import make_certificate
 from tests.support.ports import free_port
-from tests.support.receiver import Receiver
+from tests.support.receiver import Delivery, Receiver
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -109,6 +111,34 @@ def test_hanging_up_on_a_new_connection_is_a_failure(receiver: Receiver) -> None
     receiver.answer = lambda _delivery: None
     assert refusal(receiver.url) == "closed the connection without an answer"
     assert len(receiver.deliveries) == 1
+
+
+def test_one_that_is_left_in_the_midst_begins_anew(receiver: Receiver) -> None:
+    """A process that has to stop does not wait for an answer; what comes late is no answer."""
+    is_left = threading.Event()
+
+    def answer(_delivery: Delivery) -> int:
+        if len(receiver.deliveries) == 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            is_left.wait(30)
+            return 500
+        return 200
+
+    def leave(*_: object) -> None:
+        raise SystemExit(0)
+
+    receiver.answer = answer
+    before = signal.signal(signal.SIGUSR1, leave)
+    sender = WebhookSender(receiver.url)
+    try:
+        with pytest.raises(SystemExit):
+            sender.post(BODY, HEADERS)
+        is_left.set()
+        sender.post(BODY, HEADERS)
+    finally:
+        sender.close()
+        signal.signal(signal.SIGUSR1, before)
+    assert len({delivery.connection for delivery in receiver.deliveries}) == 2
 
 
 def test_a_body_too_long_to_read_costs_the_connection_and_nothing_else(receiver: Receiver) -> None:
