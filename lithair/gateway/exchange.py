@@ -1,15 +1,8 @@
 """One request and its answer, below Tornado's RequestHandler.
 
 Owns the life of a request on a connection, through Tornado's contract alone (HTTPMessageDelegate
-towards us, HTTPConnection away from us), so any transport that speaks the contract can carry it:
-
-    HEAD -> BODY -> ASKED -> ANSWERED     a model's route
-    HEAD -> ADMITTING -> BODY | REFUSED   first it has to be asked who is behind the request
-    HEAD -> REFUSED -> ANSWERED           the head tells the answer: the body is read and thrown
-                                          away first, so that the connection can be used again
-    HEAD -> LINGERING -> ANSWERED         a body over the limit: answered at once, then thrown away
-                                          for a while, else the peer sees a reset and no answer
-    HEAD -> DELEGATED                     everything else: a tornado.web.Application
+towards us, HTTPConnection away from us), so any transport that speaks the contract can carry it;
+`exchange_stage` says how far it can have come.
 
 Law: a model's route is behind the gate, whatever it is, and nothing of the request is looked at
 before the gate has let it through. Exactly one answer, whatever happens; when the client is gone,
@@ -17,7 +10,6 @@ none, and the question to the model is cancelled.
 """
 
 import asyncio
-import enum
 import logging
 import time
 from collections.abc import Awaitable
@@ -32,17 +24,28 @@ from tornado.httputil import (
 )
 
 from lithair.gateway.answer_connection import AnswerConnection
-from lithair.gateway.answers import RETRY_AFTER_S, Fields, Prepared, Problem, headers_of, send
+from lithair.gateway.answers import (
+    RETRY_AFTER_S,
+    Fields,
+    Prepared,
+    Problem,
+    begin,
+    headers_of,
+    send,
+)
 from lithair.gateway.contract import Connection, RequestDelegate
+from lithair.gateway.exchange_stage import Stage
 from lithair.gateway.gate import CACHE_CONTROL, OPEN, VARY, Lookup
 from lithair.gateway.identity import NOBODY, Identity
-from lithair.gateway.limits import check_head, declared_length
+from lithair.gateway.limits import check_head, declared_length, refusal_of
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
 from lithair.gateway.proxies import SOMEBODY
 from lithair.gateway.routes import METHOD_ORDER, Route, resolve
+from lithair.gateway.streams.answer import StreamAnswer, StreamRequest
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
+from lithair.wire.protocol import Verb
 
 if TYPE_CHECKING:
     from lithair.gateway.site import Site
@@ -56,46 +59,15 @@ _RETRY: Final = (("Retry-After", str(RETRY_AFTER_S)),)
 _CLOSE: Final = (("Connection", "close"),)
 
 
-class Stage(enum.Enum):
-    """How far a request has come."""
-
-    HEAD = enum.auto()
-    ADMITTING = enum.auto()
-    BODY = enum.auto()
-    REFUSED = enum.auto()
-    LINGERING = enum.auto()
-    ASKED = enum.auto()
-    DELEGATED = enum.auto()
-    ANSWERED = enum.auto()
-
-
 class Exchange(RequestDelegate):
     """A request on its way to its answer."""
 
     __slots__ = (
-        "_asker",
-        "_begun_s",
-        "_body",
-        "_client",
-        "_connection",
-        "_headers",
-        "_held",
-        "_inner",
-        "_is_private",
-        "_limit",
-        "_linger",
-        "_method",
-        "_model",
-        "_outer",
-        "_path",
-        "_prepared",
-        "_question",
-        "_received",
-        "_request_id",
-        "_server_conn",
-        "_site",
+        "_asker", "_begun_s", "_body", "_client", "_connection", "_headers", "_held", "_inner",
+        "_is_chunked", "_is_private", "_limit", "_linger", "_method", "_model", "_outer", "_path",
+        "_prepared", "_question", "_received", "_request_id", "_server_conn", "_site", "_stream",
         "stage",
-    )
+    )  # fmt: skip
 
     def __init__(self, site: "Site", server_conn: object, connection: Connection) -> None:
         self._site = site
@@ -118,6 +90,8 @@ class Exchange(RequestDelegate):
         self._received = 0
         self._held = 0
         self._request_id = 0
+        self._stream: StreamAnswer | None = None
+        self._is_chunked = False  # an answer that goes on comes in chunks
         self._linger: asyncio.TimerHandle | None = None
         self._begun_s = 0.0  # when its whole head was there
 
@@ -131,6 +105,7 @@ class Exchange(RequestDelegate):
         self._begun_s = time.monotonic()
         self._method = start_line.method
         self._headers = headers
+        self._is_chunked = start_line.version != "HTTP/1.0"
         try:
             check_head(start_line.version, headers)
             if start_line.path == "*" and start_line.method == "OPTIONS":
@@ -147,7 +122,7 @@ class Exchange(RequestDelegate):
             self._path = path
             return self._knock(found[0], found[1], query)
         except (Problem, TargetError, HTTPInputError) as error:
-            self._refuse(_refusal(error))
+            self._refuse(refusal_of(error))
         return None
 
     def refuse_head(self, start_line: RequestStartLine, headers: HTTPHeaders, why: Problem) -> None:
@@ -210,7 +185,9 @@ class Exchange(RequestDelegate):
     def on_connection_close(self) -> None:
         """The client is gone: nobody waits for the answer any more."""
         self._release()
-        if self.stage is Stage.ASKED:
+        if self._stream is not None:
+            self._stream.end()
+        elif self.stage is Stage.ASKED:
             assert self._model is not None
             self._model.cancel(self._request_id)
         elif self.stage is Stage.DELEGATED and self._inner is not None:
@@ -247,7 +224,7 @@ class Exchange(RequestDelegate):
         try:
             self._enter(verdict, model, route, query)
         except (Problem, TargetError, HTTPInputError) as error:
-            self._refuse(_refusal(error))
+            self._refuse(refusal_of(error))
 
     def _enter(
         self, verdict: Identity | Problem, model: ModelSite, route: Route, query: str
@@ -278,6 +255,9 @@ class Exchange(RequestDelegate):
         self._body = []
         self.stage = Stage.ASKED
         self._connection.set_close_callback(self.on_connection_close)
+        if self._question.action.verb is Verb.EVENTS:
+            self._open_stream(self._model, self._question)
+            return
         self._request_id = self._model.ask(self._question, self._asker, whole, self._replied)
 
     def _replied(self, reply: Reply) -> None:
@@ -294,6 +274,26 @@ class Exchange(RequestDelegate):
             headers["Lithair-Seq"] = str(reply.seq)
         self._send(reply.status, headers, reply.body)
         self._finish()
+
+    def _open_stream(self, model: ModelSite, question: Question) -> None:
+        assert self._asker is not None
+        asked = StreamRequest(
+            model, question, self._asker[3], self._headers, self._client.is_tls, self._is_chunked
+        )
+        self._stream = StreamAnswer(self._site, asked, self._refuse_stream, self._begin_stream)
+
+    def _refuse_stream(self, prepared: Prepared) -> None:
+        self._send_prepared(prepared)
+        self._finish()
+
+    def _begin_stream(self, headers: HTTPHeaders) -> Connection | None:
+        """Send the head of a stream; gives where it goes on, which a HEAD does not."""
+        self._dress(200, headers)
+        begin(self._connection, headers)
+        if self._method != "HEAD":
+            return self._connection
+        self._finish()
+        return None
 
     # Refusals, and other answers that the head alone gives rise to.
 
@@ -363,6 +363,11 @@ class Exchange(RequestDelegate):
         self._send(prepared.status, headers, prepared.body)
 
     def _send(self, status: int, headers: HTTPHeaders, body: bytes) -> None:
+        self._dress(status, headers)
+        send(self._connection, status, headers, body, self._method == "HEAD")
+
+    def _dress(self, status: int, headers: HTTPHeaders) -> None:
+        """Add what is in the head of every answer, and count it."""
         site = self._site
         self._count(status)
         if self._is_private:
@@ -374,7 +379,6 @@ class Exchange(RequestDelegate):
         if site.is_logging:
             address = self._client.address or "-"
             _log.debug("%s %s %s %d", address, self._method, self._path or "-", status)
-        send(self._connection, status, headers, body, self._method == "HEAD")
 
     def _count(self, status: int) -> None:
         now_s = time.monotonic()
@@ -387,11 +391,3 @@ class Exchange(RequestDelegate):
         if self._linger is not None:
             self._linger.cancel()
         self._connection.finish()
-
-
-def _refusal(error: Problem | TargetError | HTTPInputError) -> Prepared:
-    """Make the answer to a head that can't be taken."""
-    if isinstance(error, Problem):
-        return error.prepared()
-    sentence = str(error) if isinstance(error, TargetError) else "The request's head is malformed"
-    return Problem(400, sentence).prepared()
