@@ -1,28 +1,29 @@
 """Compaction as the model process sees it: its steps, one after another, beside reads and writes.
 
-    IDLE -> SEALING -> MERGING -> STAGING -> ADOPTING -> WAITING -> INSTALLING -> REMOVING -> IDLE
-                          any of them, on an error  ->  CLEANING -> IDLE
+    IDLE -> SEALING -> HEARING -> MERGING -> STAGING -> ADOPTING -> WAITING -> INSTALLING
+         -> REMOVING -> IDLE              any of them, on an error  ->  CLEANING -> IDLE
 
 Law: the loop waits for none of them: what changes the log is done by the log writer's thread
 between batches, the merge by a process of its own, files are read and removed in threads, places
 are switched in slices. Until INSTALLING no byte of the log is given up; whatever fails before
-leaves everything as it was.
+leaves everything as it was. It goes no further than every listener has handled.
 """
 
-import enum
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from lithair.actors.aside import Aside
+from lithair.actors.compaction_bound import CompactionBound
 from lithair.actors.compaction_schedule import CompactionSchedule
-from lithair.actors.errand import CompactTask, Done, Failed, Runs, Task
-from lithair.actors.log_writer import LogWriter
+from lithair.actors.compaction_wanted import OnDone, Step, Tools, Wanted
+from lithair.actors.errand import CompactTask, Done, Failed, Runs
+from lithair.actors.listener_watch import ListenerBehind
 from lithair.actors.model_reads import convert
 from lithair.actors.upkeep import Answer
 from lithair.client.answers import Compacted
@@ -34,7 +35,6 @@ from lithair.core.snapshot import ItemBlock
 from lithair.declaration import CompactionDeclaration
 from lithair.errors import LithairError
 from lithair.storage.compaction import CompactionPlan, remove_leftovers
-from lithair.storage.event_log import EventLog
 from lithair.storage.files import Files
 from lithair.storage.snapshot import Snapshot, snapshot_name
 from lithair.wire.messages import ReadRequest
@@ -53,63 +53,11 @@ OUTWARD: Final = {
 FAILED: Final = "Nothing was compacted. The server's log says why"
 BROKEN: Final = "A compaction has failed half-way. Restart the model's process; its log says why"
 
-OnDone = Callable[[Compacted | LithairError], None]
 T = TypeVar("T")
 
+__all__ = ["Compaction", "Tools"]
+
 log = logging.getLogger(__name__)
-
-
-class Step(enum.Enum):
-    """What is being waited for, or done."""
-
-    IDLE = "idle"
-    SEALING = "sealing"
-    MERGING = "merging"
-    STAGING = "staging"
-    ADOPTING = "adopting"
-    WAITING = "waiting for reads that go by the old places"
-    INSTALLING = "installing"
-    REMOVING = "removing"
-    CLEANING = "cleaning up"
-
-
-class Wanted(msgspec.Struct):
-    """A compaction that was asked for, and who waits for it."""
-
-    keep_history: bool
-    purge: frozenset[str]
-    waiting: list[OnDone]
-    is_automatic: bool = False
-
-    def covers(self, other: "Wanted") -> bool:
-        """Tell whether `other` gets what it wants by this one too."""
-        keeps = self.keep_history or not other.keep_history
-        return keeps and other.purge <= self.purge
-
-    def join(self, other: "Wanted") -> None:
-        self.keep_history = self.keep_history or other.keep_history
-        self.purge |= other.purge
-        self.waiting += other.waiting
-
-
-class Readers(Protocol):
-    """The reads that take several turns: they go by the places of when they were begun."""
-
-    @property
-    def begun(self) -> int: ...
-    def are_over(self, number: int) -> bool:
-        """Tell whether the first `number` of them are."""
-        ...
-
-
-class Tools(msgspec.Struct, frozen=True):
-    """What a compaction works with: the log, who writes it, the disk, who runs errands."""
-
-    event_log: EventLog
-    writer: LogWriter
-    files: Files
-    start_errand: Callable[[Task], Runs]  # raises LithairError
-    readers: Readers
 
 
 class Compaction:
@@ -128,7 +76,7 @@ class Compaction:
         self._completed = 0
         self._broken = ""  # why there will be none any more before the process starts again
         self._cut = self._parity = self._size_before = 0
-        self._sealed = 0  # the cut of the last merge that was begun
+        self._sealed = 0  # the last event that was sealed for a compaction
         self._begun_s = 0.0
         self._name = ""
         self._begun_reads = 0  # up to this one they go by the old places
@@ -137,6 +85,7 @@ class Compaction:
         self._block: ItemBlock | None = None
         self._row = 0
         self._aside = Aside("compaction")
+        self._bound = CompactionBound(tools.listeners, self._aside)
 
     def fileno(self) -> int:
         return self._aside.fileno()
@@ -186,6 +135,8 @@ class Compaction:
                 answer(Read(200, msgspec.json.encode(came)))
             else:
                 sentence = BROKEN if self._broken else OUTWARD.get(came.status, FAILED)
+                if isinstance(came, ListenerBehind):
+                    sentence = f"Nothing was compacted: {came}"
                 answer(Read(came.status, problem_body(came.status, sentence)))
 
         self.request(KEEP_HISTORY in pairs, frozenset(), on_done)
@@ -196,6 +147,8 @@ class Compaction:
         if self._step is Step.MERGING:
             self._look_at_errand()
         self._look_at_clock(now_ms)
+        if self._step is Step.HEARING:
+            self._bound.turn(now_ms)
         if self._step is Step.ADOPTING:
             self._adopt()
         if self._step is Step.WAITING and self._tools.readers.are_over(self._begun_reads):
@@ -234,9 +187,9 @@ class Compaction:
         else:
             self._step = Step.SEALING
             if wanted.is_automatic and self._has_sealed_enough():
-                self._merge(self._sealed)
+                self._hear(self._sealed)
             else:
-                self._ask_writer(self._log.seal, self._merge)
+                self._ask_writer(self._log.seal, self._hear)
 
     def _has_sealed_enough(self) -> bool:
         """Tell whether what an attempt before has sealed is still to be merged, and worth it.
@@ -247,9 +200,22 @@ class Compaction:
         new = self._state.seq - self._sealed
         return self._sealed > self._log.cut and new < self._schedule.events
 
+    def _hear(self, sealed: int) -> None:
+        assert self._wanted is not None
+        self._sealed = sealed
+        self._step = Step.HEARING
+        # An item is purged wholly or not at all: its last event may be the last of all.
+        nearest = None if self._wanted.purge else self._nearest_cut
+        self._bound.ask(sealed, nearest, self._merge, self._fail)
+
+    def _nearest_cut(self, seq: int) -> int:
+        """Give where the last segment ends that is not written any more, up to `seq`; 0: none."""
+        cut = self._log.last_sealed(seq)
+        return cut if cut > self._log.cut else 0
+
     def _merge(self, cut: int) -> None:
         assert self._wanted is not None
-        self._cut = self._sealed = cut
+        self._cut = cut
         self._wanted.keep_history |= self._log.has_archive
         now_ms = time.time_ns() // 1_000_000
         plan = CompactionPlan(

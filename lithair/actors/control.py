@@ -8,7 +8,8 @@ nothing that is asked can make the supervisor wait.
     status  -> {"pid", "version", "started", "url", "processes": [{"name", "kind", "pid", "phase",
                "restarts", "since_s", "detail"}]}
     figures -> {"processes": [{"name", "kind", "pid", "restarts", "cpu_seconds", "rss_bytes"}],
-               "gateways": {name: what that gateway told last}}
+               "gateways": {name: what that gateway told last},
+               "listeners": {name: {"model", "failures", "dead_letters"}}}
     restart -> {"ok": true} | {"error": sentence}          with "name"
     stop    -> {"ok": true}
 """
@@ -21,7 +22,7 @@ from typing import Final
 import lithair
 from lithair.actors.plan import Plan
 from lithair.actors.process_figures import FamilyCost
-from lithair.core.supervised import GATEWAY, MODEL, Supervised
+from lithair.core.supervised import GATEWAY, LISTENER, MODEL, Supervised
 from lithair.core.supervision import Supervision
 from lithair.transport.sockets import model_endpoint
 
@@ -40,7 +41,7 @@ class Control:
         self._models = {model.name: model for model in plan.of_kind(MODEL)}
         self._started = dt.datetime.now(dt.UTC)
         self._costs = FamilyCost()
-        self._told: dict[str, Reply] = {}
+        self._told: dict[str, dict[str, Reply]] = {GATEWAY: {}, LISTENER: {}}
         self._answers: dict[str, Callable[[Mapping[str, object], int], Reply]] = {
             "where": self._where,
             "status": self._status,
@@ -94,9 +95,9 @@ class Control:
         }
 
     def told(self, process: Supervised, figures: Reply) -> None:
-        """Take in what a gateway tells; what it told last holds until it tells something else."""
-        if process.kind == GATEWAY:
-            self._told[process.name] = figures
+        """Take in what a process tells; what it told last holds until it tells something else."""
+        if process.kind in self._told:
+            self._told[process.kind][process.name] = figures
 
     def _figures(self, _request: Mapping[str, object], now_ms: int) -> Reply:
         processes = self._supervision.processes
@@ -117,7 +118,11 @@ class Control:
                     "rss_bytes": cost.rss_bytes if cost else None,
                 }
             )
-        return {"processes": listed, "gateways": self._told}
+        return {
+            "processes": listed,
+            "gateways": self._told[GATEWAY],
+            "listeners": self._told[LISTENER],
+        }
 
     def _restart(self, request: Mapping[str, object], now_ms: int) -> Reply:
         name = request.get("name")

@@ -20,12 +20,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class FiguresSource:
-    """Counts what its process does, and answers STATS. `compaction` tells of compactions."""
+    """Counts what its process does, and answers STATS.
+
+    `compaction` tells of compactions, `listeners` how far each of them is.
+    """
 
     def __init__(self, child: Child, state: ModelState, event_log: EventLog) -> None:
         self.name = child.name
         self.counting = Counting()
         self.compaction: Callable[[], CompactionFigures] | None = None
+        self.listeners: Callable[[], dict[str, int]] = dict[str, int]
         self._child = child
         self._state = state
         self._log = event_log
@@ -51,6 +55,7 @@ class FiguresSource:
             compaction_running=compaction.is_running,
             damaged=len(self._log.damaged),
             process=self._process(),
+            listeners=self.listeners(),
             counters=counting.counters(),
         )
 

@@ -19,6 +19,7 @@ from lithair.actors.changes import Changes
 from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import CompactTask, PurgeTask, Runs, Task, start_errand
 from lithair.actors.errand_thread import ErrandThread
+from lithair.actors.listener_watch import ListenerWatch
 from lithair.actors.log_loading import load
 from lithair.actors.log_writer import LogWriter
 from lithair.actors.login_attempts import LoginAttempts
@@ -92,7 +93,8 @@ def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | Non
         loop.upkeep.serve(Verb.CHANGES, changes.ask)
         loop.tend(changes)
         start = start_upkeep or _starter(child)
-        tools = Tools(event_log, writer, files, start, loop.jobs)
+        listeners = _listeners(child, (files, model.data_dir), state.seq, loop, stack)
+        tools = Tools(event_log, writer, files, start, loop.jobs, listeners)
         _compact_and_purge(_compaction(child, model), state, tools, loop, stack)
         if model.name == SESSIONS:
             _clean_sessions(child, state, loop, stack)
@@ -114,6 +116,21 @@ def _starter(child: Child) -> Callable[[Task], Runs]:
         return start_errand(child.declaration, child.name, title, task)
 
     return start
+
+
+def _listeners(
+    child: Child, place: tuple[Files, str], seq: int, loop: ModelLoop, stack: ExitStack
+) -> ListenerWatch | None:
+    """Make the cursors of the model's listeners; None when it has none."""
+    files, directory = place
+    declared = [one for one in child.declaration.listeners if one.model == child.name]
+    if not declared:
+        return None
+    watch = ListenerWatch(files, directory, declared, seq)
+    stack.callback(watch.close)
+    loop.tend(watch)
+    loop.figures.listeners = watch.handled
+    return watch
 
 
 def _compaction(child: Child, model: ModelDeclaration) -> CompactionDeclaration | None:

@@ -10,12 +10,13 @@ from typing import Final, cast
 import msgspec
 
 from lithair.config import SETTINGS, RestartLimit
-from lithair.core.supervised import GATEWAY, MODEL, WORKER
+from lithair.core.supervised import GATEWAY, LISTENER, MODEL, WORKER
 from lithair.declaration import Declaration
 
 MODEL_ENTRY: Final = "lithair.actors.model_process"
 GATEWAY_ENTRY: Final = "lithair.gateway.server"
 WORKER_ENTRY: Final = "lithair.actors.worker_process"
+LISTENER_ENTRY: Final = "lithair.actors.listener_process"
 
 
 class ProcessPlan(msgspec.Struct, frozen=True):
@@ -78,8 +79,11 @@ def plan_of(declaration: Declaration) -> Plan:
         for number in range(settings.gateways)
     ]
     workers = [ProcessPlan(WORKER, worker.name, WORKER_ENTRY) for worker in declaration.workers]
+    listeners = [
+        ProcessPlan(LISTENER, listener.name, LISTENER_ENTRY) for listener in declaration.listeners
+    ]
     return Plan(
-        processes=(*models, *gateways, *workers),
+        processes=(*models, *gateways, *workers, *listeners),
         run_dir=settings.run_dir,
         host=settings.host,
         port=settings.port,

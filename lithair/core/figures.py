@@ -7,7 +7,8 @@ with each life of the process and only grow.
     stats := {"item_count", "hot_count", "warm_count", "approx_ram_bytes", "raftlog_size_bytes",
               "events_since_last_compaction", "last_compaction_at", "seq",
               "compactions", "compaction_running", "damaged",
-              "process": {"pid", "cpu_percent", "rss_bytes", "restarts"}, "counters": counters}
+              "process": {"pid", "cpu_percent", "rss_bytes", "restarts"}, "counters": counters,
+              "listeners": {name: seq}}
     counters := {"events": {"create", "update", "delete"}, "reads", "writes", "commits": histogram}
 """
 
@@ -62,6 +63,7 @@ class ModelFigures(msgspec.Struct, frozen=True):
     damaged: int
     process: ProcessFigures
     counters: Counters
+    listeners: dict[str, int] = {}  # up to which event each has handled everything
 
 
 class Counting:

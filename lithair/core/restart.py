@@ -10,6 +10,10 @@ backwards.
     gave up (damage, lock, schema) -> failed at once; a restart would not mend it
 
 A process is on probation from a try until it has served for a whole window.
+
+Listeners are started again for ever (`Patience`), for what they are there for waits for them and
+nobody waits for an answer: the n-th death in a row without a handled event -> after
+100 ms * 2 ** (n - 2), at most 60 s.
 """
 
 from typing import Final, NamedTuple
@@ -66,9 +70,29 @@ class Restarts:
         self._on_probation = False
 
 
-def backoff_ms(death: int) -> int:
-    """How long to wait after the n-th death in a window, counted from 1."""
+class Patience:
+    """The deaths in a row of a process that is never given up, and what follows from the next."""
+
+    def __init__(self) -> None:
+        self._deaths = 0
+
+    def died(self, now_ms: int, _served_ms: int) -> Again:
+        """Note a death."""
+        self._deaths += 1
+        return Again(now_ms + backoff_ms(self._deaths, RETRY_FAILED_MS), failed=False)
+
+    def gave_up(self, now_ms: int) -> Again:
+        """Note that starting it again soon is of no use."""
+        return Again(now_ms + RETRY_FAILED_MS, failed=True)
+
+    def forget(self) -> None:
+        """End the row: it has got somewhere, or somebody asked for the restart."""
+        self._deaths = 0
+
+
+def backoff_ms(death: int, most_ms: int = BACKOFF_MAX_MS) -> int:
+    """How long to wait after the n-th death in a window or a row, counted from 1."""
     if death <= 1:
         return 0
     doublings = min(death - 2, 16)  # past the maximum long before; keeps the number small
-    return min(BACKOFF_FIRST_MS << doublings, BACKOFF_MAX_MS)
+    return min(BACKOFF_FIRST_MS << doublings, most_ms)

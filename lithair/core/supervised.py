@@ -13,12 +13,13 @@ import enum
 from typing import Final
 
 from lithair.core.liveness import Liveness
-from lithair.core.restart import RestartLimit, Restarts
+from lithair.core.restart import Patience, RestartLimit, Restarts
 from lithair.phase import FAILED, FINISHED, REPLAYING, SERVING, STARTING, STOPPED, STOPPING
 
 MODEL: Final = "model"
 GATEWAY: Final = "gateway"
 WORKER: Final = "worker"
+LISTENER: Final = "listener"
 
 FAMILY_SIGNAL_MS: Final = 500  # a signal to a whole process group reaches the supervisor, too
 STOP_MAX_MS: Final = 10_000  # what is in flight has 10 s; docs/processes.md says so
@@ -53,7 +54,7 @@ class Supervised:
         self.kill_at_ms = 0
         self.last_error = ""
         self._signalled_ms: int | None = None
-        self._restarts = Restarts(limit)
+        self._restarts = Patience() if kind == LISTENER else Restarts(limit)
         self._phase = STARTING
         self._serving_since_ms: int | None = None
         self._liveness = Liveness(0)
@@ -122,6 +123,8 @@ class Supervised:
     def heard(self, phase: str, detail: str, progress: int, pending: bool, now_ms: int) -> None:
         """Take in a heartbeat."""
         self._liveness.heard(phase, detail, progress, pending, now_ms)
+        if progress and self.kind == LISTENER:
+            self._restarts.forget()
         if phase == SERVING and self._serving_since_ms is None:
             self._serving_since_ms = now_ms
             self.has_served = True

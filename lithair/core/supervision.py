@@ -4,8 +4,8 @@ Owns the set of supervised processes. Law: events go in (`started`, `heard`, `ex
 returns what to do; nothing here starts, signals or waits. Time is an argument (milliseconds,
 monotonic).
 
-    start order: models, gateways, then workers once every model serves or has failed
-    stop order:  gateways, then workers, then models; 10 s each at most, then killed
+    start order: models, gateways, then workers and listeners once every model serves or has failed
+    stop order:  gateways, then workers, listeners, then models; 10 s each at most, then killed
     one for one: a process that dies is started again alone (`core.restart`)
     the end:     asked to stop -> 0; every gateway failed -> 1; every model locked by another -> 5
 """
@@ -15,11 +15,20 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lithair.core.restart import RestartLimit
-from lithair.core.supervised import GATEWAY, MODEL, STOP_MAX_MS, WORKER, State, Supervised
+from lithair.core.supervised import (
+    GATEWAY,
+    LISTENER,
+    MODEL,
+    STOP_MAX_MS,
+    WORKER,
+    State,
+    Supervised,
+)
 from lithair.phase import FAILED, SERVING
 
-START_ORDER: Final = (MODEL, GATEWAY, WORKER)
-STOP_ORDER: Final = (GATEWAY, WORKER, MODEL)
+START_ORDER: Final = (MODEL, GATEWAY, WORKER, LISTENER)
+STOP_ORDER: Final = (GATEWAY, WORKER, LISTENER, MODEL)
+AFTER_MODELS: Final = (WORKER, LISTENER)  # they ask models, first of all
 
 LOCKED_STATUS: Final = 5
 ECHO_MS: Final = 200  # wrappers pass on a signal that the whole group got: that is no second one
@@ -177,7 +186,7 @@ class Supervision:
     def _due(self, now_ms: int) -> Iterator[Supervised]:
         models_settled = all(process.is_settled for process in self.of_kind(MODEL))
         for process in self.processes:
-            is_early = process.kind == WORKER and process.starts == 0 and not models_settled
+            is_early = process.kind in AFTER_MODELS and not process.starts and not models_settled
             if process.is_due(now_ms) and not is_early:
                 yield process
 

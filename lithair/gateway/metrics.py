@@ -40,11 +40,20 @@ class ProcessRow(msgspec.Struct, frozen=True):
     rss_bytes: int | None = None
 
 
+class ListenerFigures(msgspec.Struct, frozen=True):
+    """What a listener's process has told last."""
+
+    model: str
+    failures: int = 0
+    dead_letters: int = 0
+
+
 class SupervisorFigures(msgspec.Struct, frozen=True):
     """The supervisor's answer to `figures`."""
 
     processes: list[ProcessRow] = []
     gateways: dict[str, GatewayFigures] = {}
+    listeners: dict[str, ListenerFigures] = {}
 
 
 class Gathered(NamedTuple):
@@ -92,6 +101,11 @@ METRICS: Final[dict[str, Kind]] = {
     "lithair_model_compaction_running": _gauge("1 while the log is being compacted, else 0"),
     "lithair_model_events_since_compaction": _gauge("Events since the last compaction"),
     "lithair_model_last_compaction_timestamp_seconds": _gauge("Time of the last compaction"),
+    "lithair_listener_lag_events": _gauge(
+        "Events that the listener has not handled", "model", "listener"
+    ),
+    "lithair_listener_failures_total": _counter("Tries that failed", "model", "listener"),
+    "lithair_listener_dead_letters": _gauge("Events that were given up", "model", "listener"),
     "lithair_http_requests_total": _counter("Requests answered", "gateway", "status"),
     "lithair_http_request_duration_seconds": _histogram(
         "From a request's head to its answer's", "gateway", "method"
@@ -173,6 +187,10 @@ def _series(gathered: Gathered) -> Iterator[Series]:
         yield "lithair_model_up", (model,), told is not None
         if told is not None:
             yield from _of_model(model, told)
+    for listener, told_last in sorted(gathered.supervisor.listeners.items()):
+        labels = (told_last.model, listener)
+        yield "lithair_listener_failures_total", labels, told_last.failures
+        yield "lithair_listener_dead_letters", labels, told_last.dead_letters
     for gateway, figures in sorted(gathered.supervisor.gateways.items()):
         yield from _of_gateway(gateway, figures)
     for row in gathered.supervisor.processes:
@@ -185,6 +203,8 @@ def _of_model(model: str, told: ModelFigures) -> Iterator[Series]:
     for operation, count in told.counters.events.items():
         yield "lithair_model_events_total", (model, operation), count
     yield "lithair_model_commit_duration_seconds", (model,), told.counters.commits
+    for listener, handled in told.listeners.items():
+        yield "lithair_listener_lag_events", (model, listener), max(0, told.seq - handled)
     if told.last_compaction_at is not None:
         name = "lithair_model_last_compaction_timestamp_seconds"
         yield name, (model,), dt.datetime.fromisoformat(told.last_compaction_at).timestamp()

@@ -254,6 +254,11 @@ class EventLog:
             self._roll(active, active.segment.header.created_ms)
         return self.last_seq
 
+    def last_sealed(self, seq: int) -> int:
+        """Give the last event up to `seq` that ends a segment which is not written again, or 0."""
+        ends = [segment.first_seq - 1 for segment in self._table.segments[1:]]
+        return max((end for end in ends if end <= seq), default=0)
+
     def stage(self, name: str) -> int:
         """Open a snapshot that a compaction has made; gives the parity of the places in it.
 

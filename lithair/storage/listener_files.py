@@ -11,6 +11,7 @@ for it before each try and each second while it waits, and removes it once it is
                          has one that waits try again at once
     skip                 {"seq": N}       the event N is given up if it is the one that fails
     replay               {"seqs": [...]}  these dead letters are tried again; [] means all
+    recount              {}               a purge has erased dead letters
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from lithair.core.listening import Failing
+from lithair.storage.dead_letters import Letter, erase_letters
 from lithair.storage.files import Files, place_file, write_whole
 from lithair.storage.listener_cursor import CursorFile
 
@@ -27,6 +29,7 @@ LISTENERS_NAME: Final = "listeners"
 FAILING_NAME: Final = "failing"
 SKIP_NAME: Final = "skip"
 REPLAY_NAME: Final = "replay"
+RECOUNT_NAME: Final = "recount"
 REQUEST_BYTES_MAX: Final = 1 << 20  # of a file that we have written ourselves
 
 T = TypeVar("T")
@@ -36,6 +39,10 @@ class Skip(msgspec.Struct, frozen=True):
     """Give up the event `seq`, if it is the one that the listener is failing at."""
 
     seq: int
+
+
+class Recount(msgspec.Struct, frozen=True):
+    """Count the dead letters again."""
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -55,6 +62,24 @@ def listener_names(files: Files, model_directory: str) -> list[str]:
         return files.names(os.path.join(model_directory, LISTENERS_NAME))
     except FileNotFoundError:
         return []
+
+
+def erase_item(files: Files, model_directory: str, item_id: str, last_seq: int) -> int:
+    """Erase an item's events up to `last_seq` from all dead letters, durably; count them.
+
+    The listeners may run. Raises OSError, LithairError.
+    """
+
+    def is_meant(letter: Letter) -> bool:
+        return letter.id == item_id and letter.seq <= last_seq
+
+    erased = 0
+    for name in listener_names(files, model_directory):
+        found = erase_letters(files, listener_directory(model_directory, name), is_meant)
+        if found:
+            ListenerFiles(files, model_directory, name).ask_recount()
+        erased += found
+    return erased
 
 
 class ListenerFiles:
@@ -103,6 +128,17 @@ class ListenerFiles:
 
     def end_replay(self) -> None:
         self._remove(REPLAY_NAME)
+
+    def ask_recount(self) -> None:
+        """Have the dead letters counted again."""
+        self._write(RECOUNT_NAME, Recount())
+
+    def take_recount(self) -> bool:
+        """Tell whether they are to be counted again; says so once."""
+        is_asked = self._read(RECOUNT_NAME, Recount) is not None
+        if is_asked:
+            self._remove(RECOUNT_NAME)
+        return is_asked
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:

@@ -1,4 +1,5 @@
-"""Purge: an item's records erased from a model's archived segments, and its torn tails removed.
+"""Purge: an item erased from a model's archived segments and its listeners' dead letters; its torn
+tails removed.
 
 The live log is not touched: a compaction has dropped what it held of the item before this begins.
 Law: each file is exchanged whole, by temporary name, sync and rename, and every file by itself
@@ -26,6 +27,7 @@ from lithair.storage.files import (
     place_file,
     write_whole,
 )
+from lithair.storage.listener_files import erase_item
 from lithair.storage.opening import TORN_SUFFIX
 from lithair.storage.segment import (
     FrameScan,
@@ -82,6 +84,7 @@ def purge_files(files: Files, directory: str, plan: PurgePlan, progress: Progres
         _check_dropped(files, directory, plan.cut)
         done = PurgedFiles()
         done.torn = _remove_torn(files, directory)
+        erase_item(files, directory, plan.key, plan.last_seq)
         done.segments = _purge_archive(files, archive_path(directory), target, progress)
         return done
     except OSError as error:
