@@ -17,6 +17,7 @@ from lithair.core import changes
 from lithair.core.as_of import rfc3339
 from lithair.declaration import ListenerDeclaration, ModelDeclaration
 from lithair.model import Model
+from lithair.process import EXIT_DONE
 from lithair.storage.dead_letters import Letter
 from lithair.wire.messages import FeedEvent
 
@@ -36,10 +37,33 @@ class Hearing:
         # Any: items of whichever model it is
         self.calls: Calls[Any] = Calls(cast("type[Model]", model.handler.model))
         self._runner: asyncio.Runner | None = None
+        self._may_be_left = getattr(self._listener, "may_be_left", None) is True
+        self._is_called = False
+        self._is_left = False
 
     def hear(self, fact: FeedEvent) -> None:
         """Call the listener; raises what it raises, and LithairError for an unreadable item."""
-        answer = self._call(self._event_of(fact))
+        event = self.calls.codec.event(self._name, fact)
+        self._is_called = True
+        try:
+            if self._is_left:
+                raise SystemExit(EXIT_DONE)
+            self._carry_out(event)
+        finally:
+            self._is_called = False
+
+    def leave(self) -> None:
+        """Leave a listener that waits for somebody, as a webhook does: the process has to stop.
+
+        Called in the midst of whatever the main thread does. The event comes again next time.
+        """
+        if self._may_be_left and not self._is_left:
+            self._is_left = True
+            if self._is_called:
+                raise SystemExit(EXIT_DONE)
+
+    def _carry_out(self, event: Event[Any]) -> None:
+        answer = self._call(event)
         if isinstance(answer, Awaitable):
             if self._runner is None:
                 self._runner = asyncio.Runner()
@@ -54,16 +78,6 @@ class Hearing:
         finally:
             if self._runner is not None:
                 self._runner.close()
-
-    def _event_of(self, fact: FeedEvent) -> Event[Any]:
-        return Event(
-            seq=fact.seq,
-            operation=changes.names[fact.kind],
-            model=self._name,
-            id=fact.key,
-            item=self.calls.codec.item(fact.payload),
-            timestamp=EPOCH + fact.time_ms * MILLISECOND,
-        )
 
     def letter_of(self, fact: FeedEvent, error: str, tries: int, now_ms: int) -> Letter:
         """Make the dead letter of an event."""

@@ -12,7 +12,7 @@ waits for a retry, and each second.
 
 import logging
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from lithair.actors.hearing import Hearing
 from lithair.actors.listener_requests import ListenerRequests
@@ -22,12 +22,12 @@ from lithair.client.directory import set_own_server
 from lithair.client.walk import Step, Walk
 from lithair.core.event import EventKind
 from lithair.core.validation import encode_exactly
-from lithair.declaration import ListenerDeclaration, ModelDeclaration
+from lithair.declaration import ListenerDeclaration
 from lithair.errors import Dropped, LithairError
 from lithair.phase import SERVING
 from lithair.process import EXIT_FAILED, Child
 from lithair.storage.dead_letters import DeadLetters
-from lithair.storage.files import OsFiles
+from lithair.storage.files import Files, OsFiles
 from lithair.storage.listener_cursor import Cursor, CursorFile, DamagedCursor
 from lithair.storage.listener_files import ListenerFiles
 from lithair.transport.sockets import monotonic_ms
@@ -42,22 +42,35 @@ log = logging.getLogger(__name__)
 
 def run(child: Child) -> None:
     """Be the listener that `child` is named after, until it is told to stop."""
+    if not child.stopping:
+        set_own_server(child.run_dir)
+        listen(child, OsFiles())
+
+
+def listen(child: Child, disk: Files) -> None:
+    """The same over any disk."""
     declared = child.declaration.listener(child.name)
     assert declared is not None, f"the declaration has no listener {child.name!r}"
-    if child.stopping:
-        return
-    set_own_server(child.run_dir)
     model = child.declaration.model_of_process(declared.model)
     hearing = Hearing(declared, model)
     source = ListenerSource(child, model.name)
-    files = ListenerFiles(OsFiles(), model.data_dir, declared.name)
+    files = ListenerFiles(disk, model.data_dir, declared.name)
+    child.on_leave = hearing.leave
     try:
         cursor = _await_cursor(child, source, files)
         if cursor is not None:
-            _listen(child, declared, model, (hearing, source, files, cursor))
+            _listen(child, declared, files, Parts(hearing, source, cursor))
     finally:
         source.close()
         hearing.close()
+
+
+class Parts(NamedTuple):
+    """What a listener's process works with: whom it calls, what it hears, and how far it is."""
+
+    hearing: Hearing
+    source: ListenerSource
+    cursor: CursorFile
 
 
 def _await_cursor(child: Child, source: ListenerSource, files: ListenerFiles) -> CursorFile | None:
@@ -74,52 +87,47 @@ def _await_cursor(child: Child, source: ListenerSource, files: ListenerFiles) ->
 
 
 def _listen(
-    child: Child,
-    declared: ListenerDeclaration,
-    model: ModelDeclaration,
-    parts: tuple[Hearing, ListenerSource, ListenerFiles, CursorFile],
+    child: Child, declared: ListenerDeclaration, files: ListenerFiles, parts: Parts
 ) -> None:
-    hearing, source, files, cursor = parts
     letters = DeadLetters(files.files, files.directory)
-    row = Row(child, declared.retries, hearing, files, letters)
-    requests = ListenerRequests(child, hearing, files, letters)
+    row = Row(child, declared.retries, parts.hearing, files, letters)
+    requests = ListenerRequests(child, parts.hearing, files, letters)
 
     def figures() -> dict[str, object]:
         failures = row.failures + requests.failures
-        return {"model": model.name, "failures": failures, "dead_letters": letters.count}
+        return {"model": declared.model, "failures": failures, "dead_letters": letters.count}
 
     child.figures = figures
     child.phase(SERVING)
-    listener = Listener(child, source, cursor, row, requests)
-    listener.is_from_beginning = declared.from_beginning
-    listener.hearing = hearing
     try:
-        listener.run()
+        Listener(child, declared, parts, row, requests).run()
     except Stopping:
         pass
+    except SystemExit:  # the listener was left in the midst of an event, or has called sys.exit()
+        parts.cursor.sync()
+        raise
     finally:
         letters.close()
-    cursor.sync()
-    cursor.close()
+    parts.cursor.sync()
+    parts.cursor.close()
 
 
 class Listener:
     """Works off the events of one model."""
 
-    is_from_beginning: bool
-    hearing: Hearing
-
     def __init__(
         self,
         child: Child,
-        source: ListenerSource,
-        cursor: CursorFile,
+        declared: ListenerDeclaration,
+        parts: Parts,
         row: Row,
         requests: ListenerRequests,
     ) -> None:
         self._child = child
-        self._source = source
-        self._cursor = cursor
+        self._is_from_beginning = declared.from_beginning
+        self._calls = parts.hearing.calls
+        self._source = parts.source
+        self._cursor = parts.cursor
         self._row = row
         self._requests = requests
         self._look_at_ms = 0
@@ -195,7 +203,7 @@ class Listener:
     def _begin_anew(self, dropped: Dropped) -> None:
         """Go on although the next events were compacted away."""
         seq = self._cursor.cursor.seq
-        if self.is_from_beginning:
+        if self._is_from_beginning:
             log.info("the events after %d were compacted away: the present items come first", seq)
             self._list()
         else:
@@ -210,7 +218,7 @@ class Listener:
 
     def _go_back(self, why: LogExchanged) -> None:
         """Go on at the end of a log that is another one."""
-        self._source.ask(self.hearing.calls.count(None))
+        self._source.ask(self._calls.count(None))
         seq = self._source.seq
         if seq < self._cursor.cursor.seq:
             log.warning("the log ends with event %d, before the cursor (%s)", seq, why)
@@ -222,7 +230,7 @@ class Listener:
 
         What changes meanwhile comes as events afterwards: those behind `Cursor.seq`.
         """
-        calls = self.hearing.calls
+        calls = self._calls
         # Items that are created meanwhile are the last ones; their events come anyway.
         left: int = self._source.ask(calls.count(None))
         if self._cursor.cursor.after is None:
