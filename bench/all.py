@@ -14,6 +14,7 @@ from bench import (
     opening,
     reads_beside_syncs,
     retention,
+    session_end,
 )
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -36,6 +37,7 @@ def main() -> None:
         event_log,
         logins,
         gated,
+        session_end,
     )
     for benchmark in benchmarks:
         section = benchmark.measure()
