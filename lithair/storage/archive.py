@@ -163,7 +163,7 @@ class Archive:
         except FileNotFoundError:
             return  # a gap, as the caller sees
         with self._learning:
-            walk = RecordWalk(segment, file, segment.mark_before(page.after + 1))
+            walk = RecordWalk.to_page(segment, file, page.after + 1)
         try:
             if walk.seek(page.after + 1):
                 page.fill(walk, last)

@@ -7,7 +7,7 @@ the same; what is read here is checked before it is given out, or DamagedLog say
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from lithair.core.event import Event
 from lithair.core.frame import (
@@ -30,6 +30,7 @@ from lithair.storage.files import File, Files, Readable
 SUFFIX: Final = ".raftlog"
 NAME_DIGITS: Final = 20
 READ_BYTES: Final = 256 << 10  # a read while scanning: large enough that calls don't matter
+STOPS_MAX: Final = 256  # of a segment; about as many readers go through one at a time
 RECORD_READ_BYTES: Final = 4 << 10  # a read of a record whose length is not known: most fit
 NO_END: Final = 1 << 64  # past every seq
 
@@ -45,6 +46,15 @@ def first_seq_of(name: str) -> int | None:
     if len(digits) != NAME_DIGITS or len(name) != NAME_DIGITS + len(SUFFIX):
         return None
     return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
+class Stop(NamedTuple):
+    """A record within a frame that a reader has come to: its place, and what is left from it on."""
+
+    frame_seq: int
+    frame_at: int
+    offset: int
+    left: int
 
 
 class Segment:
@@ -64,6 +74,7 @@ class Segment:
         self.end = end
         self.size = end
         self.marks: list[tuple[int, int]] = []  # (first seq of a frame, its offset), ascending
+        self.stops: dict[int, Stop] = {}  # by seq: where pages have ended within a frame
 
     def damaged(self, offset: int, what: str) -> DamagedLog:
         """Say that this segment is damaged at `offset`."""
@@ -73,6 +84,12 @@ class Segment:
         """Keep in mind where a walk has come to, for the next one."""
         if walk.frame_seq > (self.marks[-1][0] if self.marks else self.first_seq):
             self.marks.append((walk.frame_seq, walk.frame_at))
+
+    def leave(self, seq: int, stop: Stop) -> None:
+        """Keep in mind where a page has ended: the next one begins there, in a frame of many."""
+        if len(self.stops) >= STOPS_MAX:
+            self.stops = {}
+        self.stops[seq] = stop
 
     def mark_before(self, seq: int) -> int:
         """Give the offset of a frame that begins at or before `seq`, close to it."""
@@ -201,9 +218,27 @@ class RecordWalk:
         self._buffer = b""
         self._base = offset  # of the buffer's first byte within the file
         self._at = 0  # within the buffer
+        self.next_seq = 0  # of the record it stands before, once a frame was entered
         self.frame_seq = 0  # first seq of the frame that was entered last
         self.frame_at = offset  # where that begins
         self._left = 0  # records of that frame not walked over yet
+
+    @classmethod
+    def to_page(cls, segment: Segment, file: Readable, seq: int) -> "RecordWalk":
+        """Begin where a page is to begin, or somewhere before it: `seek` goes on to it."""
+        stop = segment.stops.get(seq)
+        if stop is None:
+            return cls(segment, file, segment.mark_before(seq))
+        walk = cls(segment, file, stop.offset)
+        walk.next_seq = seq
+        walk.frame_seq, walk.frame_at, _, walk._left = stop
+        return walk
+
+    def leave(self) -> None:
+        """Have the next page find the way back here, where there is none but by walking."""
+        if self._left:
+            stop = Stop(self.frame_seq, self.frame_at, self._base + self._at, self._left)
+            self._segment.leave(self.next_seq, stop)
 
     def _fill(self, length: int) -> None:
         """See that `length` bytes from here on are in the buffer."""
@@ -224,16 +259,18 @@ class RecordWalk:
         head = frame_head(self._buffer, self._at)
         if head.magic != DATA_MAGIC:
             raise self._damaged("here a frame begins, but these bytes are none")
-        self.frame_seq = head.first_seq
+        self.frame_seq = self.next_seq = head.first_seq
         self.frame_at = self._base + self._at
         self._left = head.n
         self._at += FRAME_HEAD_BYTES
 
     def seek(self, seq: int) -> bool:
-        """Go to the frame that holds `seq`, and stand before its first record.
+        """Go to the frame that holds `seq`, and stand before its first record, or before `seq`.
 
         False when the segment ends before.
         """
+        if self._left and self.next_seq == seq:
+            return True
         while not self.is_at_end():
             self._fill(FRAME_HEAD_BYTES)
             head = frame_head(self._buffer, self._at)
@@ -259,6 +296,7 @@ class RecordWalk:
             self._fill(RECORD_BYTES_MIN)
             self._at += record_length(self._buffer, self._at)
             self._left -= 1
+            self.next_seq += 1
 
     def next_event(self) -> tuple[Event, int]:
         """Give the next event, of this frame or the next, and its record's length."""
@@ -274,6 +312,7 @@ class RecordWalk:
         event.fingerprint = self._segment.header.fingerprint
         self._at += length
         self._left -= 1
+        self.next_seq += 1
         return event, length
 
     def frame_events(self) -> Sequence[Event]:
@@ -296,12 +335,13 @@ class EventPage:
 
     def fill(self, walk: RecordWalk, last: int) -> None:
         """Take events up to `last`, or up to the segment's end; the walk stands in their frame."""
-        walk.skip(self.after + 1 - walk.frame_seq)
+        walk.skip(self.after + 1 - walk.next_seq)
         while self.after < last and not self.is_full and not walk.is_at_end():
             event, length = walk.next_event()
             self.events.append(event)
             self._room -= length
             self.after = event.seq
+        walk.leave()
 
 
 def read_record(segment: Segment, file: Readable, offset: int, length: int) -> Event:

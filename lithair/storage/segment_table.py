@@ -114,14 +114,21 @@ class SegmentTable:
             self.directory,
         )
 
-    def _walk_to(self, seq: int) -> tuple[Segment, RecordWalk]:
-        """Stand before the first record of the frame that holds `seq`, which is committed."""
+    def _walk_to(self, seq: int, *, is_page: bool = False) -> tuple[Segment, RecordWalk]:
+        """Stand before the first record of the frame that holds `seq`, which is committed.
+
+        For a page it may be within the frame, before `seq`.
+        """
         segments = self.segments
         at = bisect_right(segments, seq, key=lambda each: each.first_seq) - 1
         if at < 0:
             raise Dropped(f"event {seq} was dropped")
         segment = segments[at]
-        walk = RecordWalk(segment, self.held(segment), segment.mark_before(seq))
+        file = self.held(segment)
+        if is_page:
+            walk = RecordWalk.to_page(segment, file, seq)
+        else:
+            walk = RecordWalk(segment, file, segment.mark_before(seq))
         if not walk.seek(seq):
             raise segment.damaged(segment.end, f"event {seq} is not readable")
         return segment, walk
@@ -132,7 +139,7 @@ class SegmentTable:
         Raises Dropped when the next one is not here any more, and DamagedLog.
         """
         while page.after < last and not page.is_full:
-            segment, walk = self._walk_to(page.after + 1)
+            segment, walk = self._walk_to(page.after + 1, is_page=True)
             segment_last = min(last, self._last_seq_of(segment, last))
             page.fill(walk, segment_last)
             if page.after < segment_last and not page.is_full:

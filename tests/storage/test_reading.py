@@ -9,7 +9,7 @@ from lithair.core.event import Event, Flags, Position
 from lithair.errors import DamagedLog, LithairError, SyncFailed
 from lithair.storage.event_log import EventLog, LogOptions
 from lithair.storage.files import OsFiles
-from lithair.storage.segment import READ_BYTES
+from lithair.storage.segment import READ_BYTES, STOPS_MAX
 from lithair.storage.segment_table import OPEN_SEGMENTS_MAX
 from tests.storage.samples import (
     ALWAYS,
@@ -112,6 +112,30 @@ def test_the_index_by_seq_finds_events_in_long_segments() -> None:
     for each in (log, opened(disk.fork(), options)[0]):  # as written, and as replayed
         for seq in (1, 2, 119, 120, 121, 700, 1499):
             assert [e.key for e in each.events_since(seq - 1, 1, 1)] == [f"{seq}"]
+
+
+def test_pages_go_through_a_long_frame_from_where_the_last_one_ended() -> None:
+    """However many readers go through it, and wherever they turn aside, each misses nothing."""
+    disk = SimulatedFiles()
+    log, _ = opened(disk)
+    count = 2 * STOPS_MAX
+    log.append([Event(1, NOW_MS, 1, "first", b"{}", b"x" * 16)])
+    bulk = [
+        Event(n + 2, NOW_MS, 1, f"{n}", b'{"n":%d}' % n, b"y" * 16, Flags.BULK)
+        for n in range(count)
+    ]
+    log.append(bulk)
+    log.append([Event(count + 2, NOW_MS, 1, "last", b"{}", b"z" * 16)])
+    keys = ["first", *(f"{n}" for n in range(count)), "last"]
+    ats = {1: 0, 3: 0, 7: 0}  # how many each reader takes at a time, and where it stands
+    while min(ats.values()) < len(keys):
+        for size, at in ats.items():
+            page = log.events_since(at, size, 1 << 20)
+            assert [event.key for event in page] == keys[at : at + size]
+            ats[size] = at + len(page)
+    for seq in (2, 5, count):  # of which each was where a page ended
+        assert len(log.command_events(seq)) == count
+    assert max(len(segment.stops) for segment in log._table.segments) <= STOPS_MAX
 
 
 def test_the_events_of_a_command_are_found_from_any_of_them() -> None:
