@@ -80,15 +80,33 @@ class Bearers(Generic[R]):
 
     async def find(self, token_hash: str) -> Identity | None:
         """Ask the store whose a token is; LithairError (503) when it can't be asked."""
+        entry = await self._ask_once(token_hash)
+        return None if entry is None else self._used(entry, self._clock_ms())
+
+    async def look(self, token_hash: str) -> Identity | None:
+        """Say whose a token is, without this being a use of it; asks the store if need be."""
+        cache, entry = self._cache, None
+        if cache.is_followed(self._time()):
+            if cache.is_nobodys(token_hash):
+                return None
+            entry = cache.entries.get(token_hash)
+        if entry is None:
+            entry = await self._ask_once(token_hash)
+        return None if entry is None or self._clock_ms() >= entry.dies_ms else entry.whose
+
+    def tell_ends(self, on_end: Callable[[str], None]) -> None:
+        """Have it told, by the token's hash, when a token is known to have ended."""
+        self._cache.on_drop = on_end
+
+    async def _ask_once(self, token_hash: str) -> Entry[Identity] | None:
+        """Ask the store; who asks for the same meanwhile shares the answer."""
         asking = self._asking.get(token_hash)
         if asking is None:
             asking = self._loop.create_task(self._ask(token_hash), name=token_hash)
             self._asking[token_hash] = asking
             asking.add_done_callback(self._asked)
         entry = await asyncio.shield(asking)
-        if entry is None or self._cache.is_nobodys(token_hash):
-            return None
-        return self._used(entry, self._clock_ms())
+        return None if self._cache.is_nobodys(token_hash) else entry
 
     def _asked(self, asking: "asyncio.Task[Entry[Identity] | None]") -> None:
         self._asking.pop(asking.get_name(), None)

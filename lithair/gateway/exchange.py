@@ -278,7 +278,7 @@ class Exchange(RequestDelegate):
     def _open_stream(self, model: ModelSite, question: Question) -> None:
         assert self._asker is not None
         asked = StreamRequest(
-            model, question, self._asker[3], self._headers, self._client.is_tls, self._is_chunked
+            model, question, self._asker, self._headers, self._client.is_tls, self._is_chunked
         )
         self._stream = StreamAnswer(self._site, asked, self._refuse_stream, self._begin_stream)
 

@@ -38,7 +38,7 @@ from lithair.gateway.credentials import (
     is_cross_site,
     plain_token,
 )
-from lithair.gateway.identity import ADMIN_ROLE, ADMINISTRATOR, NOBODY, Identity
+from lithair.gateway.identity import ADMIN_ROLE, ADMINISTRATOR, NOBODY, Identity, Kind
 from lithair.gateway.sessions import hash_of
 from lithair.gateway.tokens import INVALID, NEEDS_TOKEN, WRONG_TOKEN, challenge
 
@@ -99,6 +99,17 @@ class Source(Protocol):
     async def find(self, token_hash: str) -> Identity | None:
         """Ask; LithairError when nobody answers."""
         ...
+
+    async def look(self, token_hash: str) -> Identity | None:
+        """Say, or ask, without this being a use of the token; LithairError as `find`."""
+        ...
+
+
+class Standing(NamedTuple):
+    """What somebody was let in by, and where it can be asked whether it is worth something yet."""
+
+    source: Source
+    token_hash: str
 
 
 def rule_of_model(declaration: Declaration, model: ModelDeclaration) -> Rule:
@@ -207,6 +218,17 @@ class Gate:
         if isinstance(verdict, Problem):
             raise verdict
         return verdict
+
+    def standing(self, identity: Identity, headers: HTTPHeaders, is_tls: bool) -> Standing | None:
+        """Give what a request was let in by; None where that was nothing that can end."""
+        credential = credential_of(headers, self._cookie, is_tls)
+        if credential is None:
+            return None
+        if identity.kind is Kind.SESSION and self._sessions is not None:
+            return Standing(self._sessions, hash_of(credential.token))
+        if identity.kind is Kind.TOKEN and self._machines is not None:
+            return Standing(self._machines, api_tokens.hash_of(credential.token))
+        return None
 
     def is_cross_site(self, headers: HTTPHeaders, is_tls: bool) -> bool:
         """Tell whether a page of somebody else made a browser send this; see `credentials`."""

@@ -98,6 +98,9 @@ async def serve(child: Child, patience: Patience) -> None:
     )
     streams = Streams(child.declaration, child.run_dir, open_outlet)
     site.streams = streams
+    for bearers in (sessions, machines):
+        if bearers is not None:
+            bearers.tell_ends(streams.token_ended)
     transport = TornadoTransport(loop, site, connections_max(), tls, patience)
     transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
     child.figures = lambda: site.figures.told(transport.connections)

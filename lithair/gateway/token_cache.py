@@ -66,6 +66,7 @@ class TokenCache(Generic[W]):
         self.entries: OrderedDict[str, Entry[W]] = OrderedDict()
         self._nobodys: OrderedDict[str, None] = OrderedDict()  # hashes of no token
         self._expected: set[str] = set()
+        self.on_drop: Callable[[str], None] | None = None  # told of each token that has ended
         self._epoch = b""
         self._seq = 0  # the last that the feed told of
         self._joined = 0  # from this seq on it has told everything
@@ -111,6 +112,8 @@ class TokenCache(Generic[W]):
         self.entries.pop(key, None)
         self._nobodys[key] = None
         _bound(self._nobodys, NOBODYS_MAX)
+        if self.on_drop is not None:
+            self.on_drop(key)
 
     def take(self, batch: FeedBatch, now_s: float) -> None:
         """Follow what the feed tells."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import httpx2
 
@@ -27,9 +28,7 @@ class Heard:
 
     @property
     def item(self) -> dict[str, object]:
-        item = self.json["item"]
-        assert isinstance(item, dict)
-        return {str(name): value for name, value in item.items()}
+        return cast("dict[str, object]", self.json["item"])
 
     @property
     def seq(self) -> int:

@@ -15,7 +15,7 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.gateway.answers import PROBLEM_JSON, Prepared, Problem
 from lithair.gateway.contract import Connection
 from lithair.gateway.model_routes import CACHE_CONTROL, Question
-from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
+from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
 from lithair.gateway.streams.asked import read_asked
 from lithair.gateway.streams.reader import Reader
 from lithair.gateway.streams.visit import visit_of
@@ -35,7 +35,7 @@ class StreamRequest(NamedTuple):
 
     model: ModelSite
     question: Question
-    access: str
+    asker: Asker
     headers: HTTPHeaders
     is_tls: bool
     is_chunked: bool
@@ -97,7 +97,7 @@ class StreamAnswer:
             raise Problem(404, OFF)
         asked = read_asked(request.question.pairs, request.headers)
         return await streams.open(
-            request.model, asked, request.access, request.question.key, request.is_chunked
+            request.model, asked, request.asker[3], request.question.key, request.is_chunked
         )
 
     def _head(self) -> HTTPHeaders:

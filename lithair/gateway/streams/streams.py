@@ -6,7 +6,7 @@ heartbeats; when the answer is another one, his stream ends, and he may come bac
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -19,25 +19,13 @@ from lithair.gateway.streams.asked import StreamAsked
 from lithair.gateway.streams.model_streams import ModelStreams
 from lithair.gateway.streams.reader import Reader
 from lithair.gateway.streams.room import Room
+from lithair.gateway.streams.visit import Visit
 from lithair.storage.spool import Spools
 
 LOOKS_PER_BEAT: Final = 4  # so a heartbeat is at most a quarter of its interval late
 LOOK_S_MAX: Final = 1.0
 IDLE_S: Final = 10.0  # after the last reader has left; he may come back
 GRACE_S: Final = 0.5  # at the end, for the last bytes
-
-
-class Visit(Protocol):
-    """Why a reader may read, and whether he still may."""
-
-    @property
-    def token_hash(self) -> str:
-        """Give what names his session or token; "" where neither let him in."""
-        ...
-
-    async def holds(self) -> bool:
-        """Ask whether he would be let in again, to see the same; this is no use of a session."""
-        ...
 
 
 class StreamFigures(msgspec.Struct, frozen=True):
@@ -53,7 +41,7 @@ class _Guest:
 
     __slots__ = ("beat_due_s", "reader", "visit")
 
-    def __init__(self, reader: Reader, visit: Visit | None, beat_due_s: float) -> None:
+    def __init__(self, reader: Reader, visit: Visit, beat_due_s: float) -> None:
         self.reader = reader
         self.visit = visit
         self.beat_due_s = beat_due_s
@@ -95,13 +83,13 @@ class Streams:
         streams = self._of(model)
         return await streams.open(asked, access, item_key, is_chunked)
 
-    def welcome(self, reader: Reader, visit: Visit | None) -> None:
+    def welcome(self, reader: Reader, visit: Visit) -> None:
         """Look after a reader whose answer begins."""
         if self._is_closed:
             reader.end()
             return
         self._guests[reader] = _Guest(reader, visit, self._loop.time() + self._beat_s)
-        if visit is not None and visit.token_hash:
+        if visit.token_hash:
             self._by_token.setdefault(visit.token_hash, set()).add(reader)
         if self._timer is None:
             self._look_later()
@@ -110,7 +98,7 @@ class Streams:
         """Forget a reader whose connection has ended."""
         reader.leave()
         guest = self._guests.pop(reader, None)
-        if guest is None or guest.visit is None:
+        if guest is None:
             return
         known = self._by_token.get(guest.visit.token_hash)
         if known is not None:
@@ -145,7 +133,7 @@ class Streams:
             if now_s >= guest.beat_due_s and not guest.reader.has_ended:
                 guest.beat_due_s = now_s + self._beat_s
                 guest.reader.beat()
-                if guest.visit is not None:
+                if not guest.visit.is_for_good:
                     self._start(self._check(guest.reader, guest.visit))
         for name, streams in self._models.items():
             if not streams.is_idle:
