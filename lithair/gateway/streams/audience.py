@@ -28,7 +28,7 @@ class Listener(Protocol):
         ...
 
     def lag(self) -> None:
-        """Give up: too much has come meanwhile."""
+        """Give up and leave: too much has come meanwhile."""
         ...
 
 
@@ -123,9 +123,8 @@ class Audience:
             backlog.trim(low)
 
     def lag(self, reader: Listener) -> None:
-        """Give a reader up."""
+        """Give a reader up; he leaves by himself."""
         self._counts.lagged += 1
-        self.behind.discard(reader)
         reader.lag()
 
     def lag_farthest(self) -> bool:
