@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lithair import Lithair, Model
+from lithair import Lithair, Model, RolePolicy
 from lithair.handler import ModelHandler
 from lithair.http import Request, Response
 from lithair.sessions import PersistentSessionStore, SessionManager
@@ -28,18 +28,27 @@ class Stamp(Model):
     text: str = ""
 
 
+class Ware(Model):
+    text: str = ""
+
+
 class StampHandler(ModelHandler[Stamp]):
     def before_create(self, item: Stamp) -> Stamp:
         return item
 
 
-MODELS: dict[str, type[Letter] | type[Parcel] | type[Card] | type[Stamp]] = {
+# A session of this role gets to the model with roles; one without a role gets no further than 403.
+POLICY = RolePolicy({"clerk": ["WareRead", "WareWrite", "WareDelete"]})
+CLERK = "clerk"
+
+MODELS: dict[str, type[Letter] | type[Parcel] | type[Card] | type[Stamp] | type[Ware]] = {
     "letters": Letter,
     "parcels": Parcel,
     "cards": Card,
     "stamps": Stamp,
+    "wares": Ware,
 }
-# Every way to register a model that the gate stands in front of.
+# Every way to register a model; the gate stands in front of all of them.
 WAYS: dict[str, Callable[[Lithair, Path], object]] = {
     "with_model": lambda app, at: app.with_model(Letter, at / "letters", "/api/letters"),
     "with_model_ref": lambda app, at: app.with_model_ref(Parcel, at / "parcels", "/api/parcels"),
@@ -49,7 +58,11 @@ WAYS: dict[str, Callable[[Lithair, Path], object]] = {
     "with_handler, a subclass": lambda app, at: app.with_handler(
         StampHandler(Stamp, at / "stamps"), "/api/stamps"
     ),
+    "with_model_full": lambda app, at: app.with_model_full(
+        Ware, at / "wares", "/api/wares", permission_checker=POLICY
+    ),
 }
+WITH_ROLES = frozenset({"wares"})  # of the models
 
 
 async def log_in(request: Request) -> dict[str, str | None]:
