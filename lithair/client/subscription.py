@@ -292,9 +292,7 @@ class AsyncSubscription(_Subscribed[T]):
         if ending is None:
             self._feed.close()
             return
-        try:  # from the thread that closes the connection, too
-            ending.get_loop().call_soon_threadsafe(_settle, ending)
-        except RuntimeError:  # that loop has ended, and what it carried out with it
+        if not _settle_from_any_thread(ending):
             self._feed.close()
 
     async def _carry_out(self, steps: Steps[R]) -> R:
@@ -329,13 +327,14 @@ class AsyncSubscription(_Subscribed[T]):
         asked = (is_hello and self._hello) or self._start(step)
         if is_hello:
             self._hello = asked  # still the same one, should the caller be cancelled meanwhile
-        answered = asyncio.wrap_future(asked)
+        answered: asyncio.Future[None] = ending.get_loop().create_future()
+        asked.add_done_callback(lambda _: _settle_from_any_thread(answered))
         await asyncio.wait((answered, ending), return_when=asyncio.FIRST_COMPLETED)
-        if not answered.done():
+        if not asked.done():
             raise _Closed
         if is_hello:
             self._hello = None
-        return answered.result()
+        return asked.result()
 
     async def _listen(self, timeout_ms: int, ending: "asyncio.Future[None]") -> FeedBatch | None:
         until_ms = monotonic_ms() + timeout_ms
@@ -370,3 +369,12 @@ class AsyncSubscription(_Subscribed[T]):
 def _settle(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _settle_from_any_thread(future: "asyncio.Future[None]") -> bool:
+    """Settle it soon; tells whether its loop is still there."""
+    try:
+        future.get_loop().call_soon_threadsafe(_settle, future)
+    except RuntimeError:
+        return False
+    return True

@@ -12,6 +12,8 @@ from lithair import Client, Handle, connect
 from lithair.aio import connect as connect_async
 from lithair.client import Event, Subscription
 from lithair.errors import Dropped, ModelUnavailable
+from lithair.phase import FAILED, SERVING
+from lithair.transport.control_socket import ControlClient
 from tests.client.library import Tally, kill, library
 from tests.support.leaks import no_process_left
 from tests.support.waiting import wait_until
@@ -166,13 +168,73 @@ def test_what_was_compacted_away_is_dropped_and_a_present_subscription_goes_on(
     assert [(event.operation, event.item.n) for event in came] == [("update", 1), ("leave", 5)]
 
 
+def test_an_archive_is_followed_and_what_was_purged_of_it_is_passed_over(
+    lithair: Client,
+) -> None:
+    handle = lithair.model(Tally)
+    for key in ("kept", "gone"):
+        handle.apply_replicated_item(Tally(id=key, n=1))
+    start = handle.compact().seq
+    handle.apply_replicated_items([Tally(id="gone", n=50), Tally(id="kept", n=60)])
+    assert handle.compact(keep_history=True).seq == start + 2
+    with handle.subscribe(start, {"n": "<2"}) as events:
+        handle.apply_replicated_item(Tally(id="kept", n=0))
+        came = [next(events) for _ in range(3)]
+    assert [(e.operation, e.id) for e in came] == [
+        ("leave", "gone"), ("leave", "kept"), ("update", "kept")  # told though it isn't known
+    ]  # fmt: skip
+    handle.purge("gone")
+    with handle.subscribe(start) as events:
+        assert [(e.seq, e.id) for e in (next(events), next(events))] == [
+            (start + 2, "kept"), (start + 3, "kept")
+        ]  # fmt: skip
+
+
+def test_a_model_that_has_failed_is_waited_for(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch, no_process_left():
+        patch.setenv("LT_RESTART_LIMIT", "1/600s")
+        app = library(tmp_path, Tally)
+        with app.running() as server, connect(server.run_dir) as client:
+            handle = client.model(Tally)
+            with handle.subscribe() as events, ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(next, events)
+                wait_until(lambda: fail(server.run_dir, "tallys"), "the model to have failed")
+                with pytest.raises(ModelUnavailable, match="failed"):
+                    handle.count()
+                with ControlClient(server.run_dir) as control:
+                    control.ask({"ask": "restart", "name": "tallys"}, 10.0)
+                wait_until(lambda: is_written(handle), "the model to serve again")
+                assert waiting.result(60).id == "after"
+
+
+def fail(run_dir: str, name: str) -> bool:
+    """Kill a model's process once more, unless it has failed."""
+    with ControlClient(run_dir) as client:
+        answer = client.ask({"ask": "where"}, 5.0)
+    assert answer is not None
+    models: list[dict[str, object]] = answer["models"]  # type: ignore[assignment]
+    if models[0]["phase"] == FAILED:
+        return True
+    if models[0]["phase"] == SERVING:
+        kill(run_dir, name)
+    return False
+
+
+def is_written(handle: Handle[Tally]) -> bool:
+    try:
+        handle.apply_replicated_item(Tally(id="after"))
+    except ModelUnavailable:
+        return False
+    return True
+
+
 def test_the_server_may_restart_and_when_it_stays_away_the_subscriber_is_told(
     tmp_path: Path,
 ) -> None:
     app = library(tmp_path, Tally)
     with no_process_left(), app.running() as server, connect(server.run_dir) as client:
         patient = client.model(Tally).subscribe()
-        with connect(server.run_dir, timeout=0.5) as other:
+        with connect(server.run_dir, timeout=4) as other:
             hasty = other.model(Tally).subscribe()
             server.stop()
             with pytest.raises(ModelUnavailable, match="No server answers"):
