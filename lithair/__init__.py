@@ -42,7 +42,7 @@ from lithair.fields import (
     filled_in,
 )
 from lithair.handler import ModelHandler
-from lithair.http import Request, Response, Session
+from lithair.http import Caller, Request, Response, Session
 from lithair.migration import migrate
 from lithair.model import Model
 from lithair.retention import retention
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Audited",
     "CallTimeout",
+    "Caller",
     "Client",
     "Conflict",
     "Created",

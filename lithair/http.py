@@ -7,7 +7,7 @@ sent and never changes; a Model that a route answers with leaves without its Hid
 import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, SupportsIndex, TypeVar, cast, overload
 
 import msgspec
 
@@ -116,6 +116,18 @@ def _moment(time_ms: int) -> dt.datetime:
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+class Caller(NamedTuple):
+    """Who calls, however he has shown it.
+
+    `kind` is "session", "token" (an API token's) or "admin" (the admin token's, whose `user_id` is
+    empty).
+    """
+
+    kind: str
+    user_id: str
+    role: str
+
+
 class RouteSessions(Protocol):
     """Creates and ends sessions, in a route: `request.sessions`."""
 
@@ -141,6 +153,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     model: "Callable[[Any], AsyncHandle[Any]]"
     session: Session | None = None
     sessions: RouteSessions | None = None
+    caller: Caller | None = None
 
 
 class Request:
@@ -191,6 +204,11 @@ class Request:
     def session(self) -> Session | None:
         """Return the live session that the request carries, None without one."""
         return self._context.session
+
+    @property
+    def caller(self) -> Caller | None:
+        """Return who calls: a live session's user, an API token's, the admin; None for nobody."""
+        return self._context.caller
 
     @property
     def sessions(self) -> RouteSessions:

@@ -33,6 +33,7 @@ from lithair.gateway.session_cookie import SessionCookie
 from lithair.gateway.sessions import Sessions
 from lithair.gateway.targets import decode_query
 from lithair.http import (
+    Caller,
     Headers,
     Pairs,
     Path,
@@ -119,8 +120,13 @@ class RouteHandler(ProblemHandler):
             query=Pairs(decode_query(sent.query)),
             headers=Headers(sent.headers.get_all()),
             body=sent.body,
-            context=RequestContext(self._tools.model, self._identity.session, self._sessions),
+            context=self._context(),
         )
+
+    def _context(self) -> RequestContext:
+        kind, user_id, role, session = self._identity
+        caller = None if kind is Kind.NOBODY else Caller(kind.value, user_id, role)
+        return RequestContext(self._tools.model, session, self._sessions, caller)
 
     def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
         """Send what there is; an answer for one caller says that it is for nobody else."""

@@ -29,6 +29,11 @@ async def login(request: Request) -> dict[str, object]:
     return {"token": session.token}
 
 
+async def caller(request: Request) -> dict[str, object]:
+    who = request.caller
+    return {"caller": None if who is None else [who.kind, who.user_id, who.role]}
+
+
 async def mine(_request: Request) -> dict[str, object]:
     return {}
 
@@ -41,6 +46,6 @@ app = (
     .with_model(Reading, "./data/readings", "/api/readings")
     .with_model_full(Report, "./data/reports", "/api/reports", POLICY)
     .with_route("GET", "/mine", mine, require_session=True)
-    .with_route("GET", "/open", mine)
+    .with_route("GET", "/open", caller)
     .with_route("POST", "/login", login)
 )

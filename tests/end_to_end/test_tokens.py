@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import time
 from pathlib import Path
 
 import httpx2 as httpx
@@ -11,6 +10,7 @@ import pytest
 
 from lithair.api_tokens import TokenRecord, hash_of, new_token
 from lithair.cli.token_book import StoredTokens
+from lithair.storage.run_dir import TOKEN_NAME
 from tests.support.commands import lithair
 from tests.support.started import Started
 from tests.support.waiting import wait_until
@@ -68,11 +68,9 @@ def test_a_machine_gets_in_with_its_token_until_that_is_revoked(tmp_path: Path) 
         assert listed(tmp_path)[1]["last_used"] is None
         done = lithair(tmp_path, "tokens", "revoke", "thermometer")
         assert done.returncode == 0, done.stderr
-        revoked_s = time.monotonic()
         wait_until(
             lambda: {status(url, token) for _ in range(LOOKS)} == {401}, "the token to be refused"
         )
-        assert time.monotonic() - revoked_s < 2.0
         assert status(url, other) == 200
         assert [entry["state"] for entry in listed(tmp_path)] == ["revoked", "live"]
 
@@ -95,11 +93,25 @@ def test_tokens_outlive_kills_and_are_nowhere_to_be_read(tmp_path: Path) -> None
     assert dead.encode() not in stored
 
 
+def test_a_route_knows_who_calls_however_that_is_shown(tmp_path: Path) -> None:
+    with start(tmp_path) as server:
+        token = made(tmp_path, "--role", "writer", "--name", "thermometer")
+        session = httpx.post(f"{server.url}/login").json()["token"]
+        admin = (tmp_path / ".lithair" / TOKEN_NAME).read_text(encoding="ascii").strip()
+        for shown, known in {
+            token: ["token", "token/thermometer", "writer"],
+            session: ["session", "ada", ""],
+            admin: ["admin", "", "Admin"],
+            new_token(): None,
+        }.items():
+            answer = httpx.get(f"{server.url}/open", headers=bearer(shown))
+            assert answer.json() == {"caller": known}
+
+
 def test_a_token_is_no_session_and_no_cookie(tmp_path: Path) -> None:
     with start(tmp_path) as server:
         url = server.url
         token, admin = (made(tmp_path, "--role", role) for role in ("writer", "Admin"))
-        assert status(url, token, "/open") == 200
         assert status(url, token, "/mine") == 403
         assert status(url, token, "/_admin/data/models/readings/_stats") == 403
         assert status(url, admin, "/_admin/data/models/readings/_stats") == 200
