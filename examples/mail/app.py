@@ -13,6 +13,7 @@ file of ./mailboxes beside this one is the mailbox of the user of that name; MAI
 takes those of the machine. Data lies in ./data of the directory where it was started.
 """
 
+import asyncio
 import logging
 import os
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from msgspec import Meta, Struct
 
 from lithair import (
     Client,
+    Event,
     Indexed,
     Lithair,
     Model,
@@ -36,8 +38,10 @@ from lithair import (
     retention,
 )
 from reading import mailboxes, messages
+from search import MailIndex
 
 HERE = Path(__file__).resolve().parent
+HEAD = ["owner", "from_", "subject", "received", "read"]  # what a list shows: no body
 log = logging.getLogger("import")
 
 
@@ -82,6 +86,38 @@ def import_mail(lithair: Client) -> None:
         log.info("%s: %d messages, %d of them new", place, seen, new)
 
 
+index = MailIndex("./data/search.sqlite")
+
+
+class Indexer:
+    """Keeps the index: it is told of every change of a mail, at least once and in order.
+
+    It runs in a process of its own and never holds up who writes; after a crash it goes on behind
+    the last change that it has dealt with.
+    """
+
+    def on_event(self, event: Event[Email]) -> None:
+        mail = event.item
+        if event.operation == "delete":
+            index.remove(event.id)
+        else:
+            index.put(event.id, mail.owner, mail.from_, mail.subject, mail.body)
+
+
+async def search(request: Request) -> list[dict[str, object]]:
+    """Answer `?q=two words` with the mails of who asks that have them, the best ones first."""
+    assert request.session is not None  # the route requires one
+    user = request.session.user_id
+    found = await asyncio.to_thread(index.find, request.query.get("q", ""), user)
+    emails = request.model(Email)  # a handle: it is not gated, so we look whose mail it is
+    heads = await asyncio.gather(*(emails.get(mail.id, fields=HEAD) for mail in found))
+    return [
+        {**head, "snippet": mail.snippet}
+        for head, mail in zip(heads, found, strict=True)
+        if head is not None and head["owner"] == user
+    ]
+
+
 class Letter(Struct, forbid_unknown_fields=True):
     """What one user sends to another."""
 
@@ -111,6 +147,8 @@ app = (
     .with_users("./data/users")
     .with_model_full(Email, "./data/emails", "/api/emails", permission_checker=policy)
     .with_worker(import_mail, name="import", every=10)
+    .with_event_listener(Email, Indexer(), name="search", start="beginning")
+    .with_route("GET", "/api/search", search, require_session=True)
     .with_route("POST", "/api/send", send, require_session=True)
     .with_static(HERE / "static")
 )

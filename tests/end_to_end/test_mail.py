@@ -128,3 +128,46 @@ def test_the_role_of_a_user_reaches_own_mails_only(mail: Path) -> None:
     reached = {row[0]: row[-3:] for row in rows if row and row[0].startswith("/api/emails")}
     assert len(reached) >= 7
     assert [path for path, cells in reached.items() if cells != ["401", "own", "all"]] == []
+
+
+def wait_for_found(client: httpx2.Client, words: str, subjects: set[str]) -> None:
+    wait_until(
+        lambda: {hit["subject"] for hit in search(client, words)} == subjects,
+        f"{words!r} to be found in {subjects}",
+        IMPORT_MAX_S,
+    )
+
+
+def search(client: httpx2.Client, words: str) -> list[dict[str, str]]:
+    answer = client.get("/api/search", params={"q": words})
+    assert answer.status_code == 200, answer.text
+    hits: list[dict[str, str]] = answer.json()
+    return hits
+
+
+def test_a_search_finds_words_in_the_callers_own_mails_only(server: Started) -> None:
+    with logged_in(server, "ada") as ada, logged_in(server, "ben") as ben:
+        wait_for_found(ada, "harb", {"Harbour News, week 2", "Minutes of Monday"})
+        wait_for_found(ben, "crane", {"Harbour News, week 2"})
+        (mine,), (theirs,) = search(ada, "crane"), search(ben, "crane")
+        assert (mine["owner"], theirs["owner"]) == ("ada", "ben")
+        assert "new crane" in mine["snippet"]
+        assert search(ada, "cafe quay")[0]["from"] == "José Ortega <jose@example.org>"
+        for words in ("", "crane xyzzy", '"', "xyzzy NOT (", "xyzzy:*", "\0", "%"):
+            assert search(ada, words) == []
+        assert ada.delete(f"{URL}/{mine['id']}").status_code == 204
+        wait_for_found(ada, "crane", set())
+        assert search(ben, "crane") == [theirs]
+    assert httpx2.get(server.url + "/api/search?q=crane", timeout=60).status_code == 401
+
+
+def test_the_index_follows_although_its_listener_is_killed(server: Started) -> None:
+    with logged_in(server, "ada") as ada:
+        wait_for_found(ada, "crane", {"Harbour News, week 2"})
+        server.child("listener").kill()
+        letter = {"to": "ada", "subject": "A xylophone", "body": "…"}
+        assert ada.post("/api/send", json=letter).status_code == 204
+        wait_for_found(ada, "xylophone", {"A xylophone"})
+        ada.patch(f"{URL}/{search(ada, 'xylophone')[0]['id']}", json={"subject": "A lute"})
+        wait_for_found(ada, "lute", {"A lute"})
+        assert search(ada, "xylophone") == []

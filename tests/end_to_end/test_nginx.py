@@ -1,5 +1,6 @@
 """deploy/nginx.conf with a real nginx: nothing is held back, and who comes over TLS is known to."""
 
+import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,3 +79,22 @@ def test_the_client_is_known_by_his_own_address(server: Started, tmp_path: Path)
         wait_until(lambda: f"{OUTSIDE} GET {URL}" in server.log, "the request to be logged")
         assert "192.0.2.7" not in server.log
         assert "__Host-" in log_in(client, invented).headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("more", ["", "proxy_ignore_headers X-Accel-Buffering;"])
+def test_an_event_arrives_while_the_answer_goes_on(
+    server: Started, tmp_path: Path, more: str
+) -> None:
+    """Also by the configuration alone: without what the server itself tells nginx of buffering."""
+    with proxy(tmp_path / "nginx", port_of(server), more) as nginx, client_of(nginx) as client:
+        log_in(client)
+        with client.stream("GET", URL + "/stream") as stream:
+            assert stream.status_code == 200
+            lines = stream.iter_lines()
+            assert next(line for line in lines if line.startswith("event:")) == "event: connected"
+            for subject in ("one", "two"):
+                letter = {"to": "ada", "subject": subject, "body": ""}
+                assert client.post("/api/send", json=letter).status_code == 204
+                data = next(line for line in lines if line.startswith("data:") and subject in line)
+                assert json.loads(data.removeprefix("data:"))["item"]["subject"] == subject
+        assert server.stop() == 0

@@ -26,6 +26,7 @@ STARTED = re.compile(r"started successfully on port (\d+)")
 START_MAX_S = 90.0  # a browser is large, and the machine may be busy
 CALL_MAX_S = 120.0
 GONE_MAX_S = 30.0
+LOOK_EVERY_S = 0.1  # each look takes the browser some milliseconds
 FLAGS = (
     "--headless",
     "--no-sandbox",  # as root there is none
@@ -69,7 +70,9 @@ class Browser:
 
     def wait_for(self, expression: str, timeout_s: float = 90.0) -> Any:
         """Wait until an expression is true in the page, and give its value."""
-        return wait_until(lambda: self.run(f"return ({expression})"), expression, timeout_s)
+        return wait_until(
+            lambda: self.run(f"return ({expression})"), expression, timeout_s, LOOK_EVERY_S
+        )
 
     def screenshot(self, place: Path) -> None:
         """Keep what is seen as a PNG."""

@@ -1,5 +1,5 @@
-// The mailbox. What is shown is `mails`: one page of the list at first, then kept up to date by the
-// model's stream of changes. Nothing is asked for twice, and nothing has to be reloaded.
+// The mailbox. What is shown is `mails`: the newest of the list at first, then kept up to date by the
+// model's stream of changes. Nothing has to be reloaded.
 
 const $ = (id) => document.getElementById(id);
 const PAGE = 50;
@@ -7,9 +7,12 @@ const HEAD = "fields=from,subject,received,read"; // the rest is fetched with th
 
 const mails = new Map(); // by id
 let onlyUnread = false;
+let take = PAGE; // how many are shown at most
+let horizon = -Infinity; // what came before this time is not in `mails`
+let found = null; // what a search has found, instead of all
 let opened = null; // the id of the mail in the reader
-let horizon = -Infinity; // mails from before this time are not shown yet
 let stream = null;
+let drawing = 0; // the timer of the next draw()
 let loads = 0; // a load that was overtaken by another one is dropped
 
 const filter = () => (onlyUnread ? "&read=false" : "");
@@ -20,15 +23,18 @@ async function load() {
   const number = ++loads;
   stream?.close();
   try {
-    const answer = await ask("GET", `/api/emails?${HEAD}&sort=-received&take=${PAGE}${filter()}`);
+    const answer = await ask("GET", `/api/emails?${HEAD}&sort=-received&take=${take}${filter()}`);
     const page = await answer.json();
     if (number !== loads) return;
     mails.clear();
-    add(page);
+    for (const item of page.data) mails.set(item.id, item);
+    horizon = page.has_more ? time(page.data.at(-1)) : -Infinity;
+    draw();
     follow(answer.headers.get("Lithair-Seq"));
     $("user").textContent ||= (await (await ask("GET", "/auth/me")).json()).username;
-  } catch {
+  } catch (error) {
     if (number === loads) loadLater();
+    throw error;
   }
 }
 
@@ -57,31 +63,30 @@ function follow(seq) {
 function on(name, act) {
   stream.addEventListener(name, (event) => {
     act(JSON.parse(event.data));
-    draw();
+    drawing ||= setTimeout(draw, 20); // once for many events
   });
 }
 
 function change(item, isNew = false) {
-  if (mails.has(item.id) || time(item) >= horizon) mails.set(item.id, { ...item, isNew });
+  if (!mails.has(item.id) && time(item) < horizon) return; // further down than what is shown
+  mails.set(item.id, { ...item, lit: isNew ? Date.now() + 500 : 0 });
 }
 
 function drop(id) {
   mails.delete(id);
+  found = found?.filter((mail) => mail.id !== id) ?? null;
   if (id === opened) close();
 }
 
-function add(page) {
-  for (const item of page.data) mails.set(item.id, item);
-  horizon = page.has_more ? time(page.data.at(-1)) : -Infinity;
-  $("older").hidden = !page.has_more;
-  draw();
-}
+// The search: /api/search answers with this user's mails only
 
-async function older() {
-  const last = shown().at(-1)?.id;
-  if (!last) return load(); // all of them have left meanwhile
-  const query = `${HEAD}&sort=-received&take=${PAGE}&after=${last}${filter()}`;
-  add(await (await ask("GET", `/api/emails?${query}`)).json());
+async function search() {
+  const words = $("search").value.trim();
+  const answer = words && (await ask("GET", `/api/search?q=${encodeURIComponent(words)}`));
+  const hits = words ? await answer.json() : null;
+  if (words !== $("search").value.trim()) return; // typed on meanwhile
+  found = hits;
+  draw();
 }
 
 // One mail
@@ -91,7 +96,7 @@ async function open(id) {
   opened = id;
   $("subject").textContent = mail.subject || "(no subject)";
   $("from").textContent = mail.from;
-  $("received").textContent = new Date(mail.received).toLocaleString();
+  $("received").textContent = at(mail.received, { dateStyle: "long", timeStyle: "short" });
   $("body").textContent = mail.body;
   $("opened").hidden = false;
   $("none-open").hidden = true;
@@ -111,16 +116,28 @@ async function markUnread() {
   draw();
 }
 
+async function remove() {
+  const id = opened;
+  await ask("DELETE", `/api/emails/${id}`);
+  drop(id); // a stream of unread mails does not tell of one that was read
+  draw();
+}
+
 // What is seen
 
 const time = (mail) => Date.parse(mail.received);
-const shown = () => [...mails.values()].sort((a, b) => time(b) - time(a));
+const listed = () => [...mails.values()].sort((a, b) => time(b) - time(a)).slice(0, take);
+const shown = () => found?.map((mail) => ({ ...mail, ...mails.get(mail.id) })) ?? listed();
 
 function draw() {
+  clearTimeout(drawing);
+  drawing = 0;
   const focused = document.activeElement?.dataset.id;
-  $("rows").replaceChildren(...shown().map(row));
-  if (focused) $("rows").querySelector(`[data-id="${focused}"]`)?.focus();
-  $("nothing").hidden = mails.size > 0;
+  const rows = shown();
+  $("rows").replaceChildren(...rows.map(row));
+  if (focused) $("rows").querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+  $("nothing").hidden = rows.length > 0;
+  $("older").hidden = found !== null || (mails.size <= take && horizon === -Infinity);
   const unread = [...mails.values()].filter((mail) => !mail.read).length;
   document.title = unread ? `(${unread}) Mail` : "Mail";
 }
@@ -129,14 +146,14 @@ function row(mail) {
   const button = element("button", "row");
   button.dataset.id = mail.id;
   button.classList.toggle("unread", !mail.read);
-  button.classList.toggle("new", mail.isNew);
-  mail.isNew = false; // it lights up once
+  button.classList.toggle("new", Date.now() < mail.lit); // it lights up for a moment
   if (mail.id === opened) button.setAttribute("aria-current", "true");
   button.append(
     element("span", "sender", mail.from.replace(/\s*<[^>]*>$/, "") || "(nobody)"),
     element("time", "", when(mail.received)),
     element("span", "subject", mail.subject || "(no subject)"),
   );
+  if (mail.snippet) button.append(element("span", "found", mail.snippet));
   button.onclick = () => open(mail.id);
   const item = element("li");
   item.append(button);
@@ -150,11 +167,11 @@ function element(name, className = "", text = "") {
   return made;
 }
 
+const at = (text, style) => new Date(text).toLocaleString([], style);
+
 function when(text) {
-  const date = new Date(text);
-  return date.toDateString() === new Date().toDateString()
-    ? date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
-    : date.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
+  const isToday = new Date(text).toDateString() === new Date().toDateString();
+  return at(text, isToday ? { timeStyle: "short" } : { dateStyle: "medium" });
 }
 
 function say(state) {
@@ -170,10 +187,19 @@ async function ask(method, path, body) {
     options.headers = { "Content-Type": "application/json" };
     options.body = JSON.stringify(body);
   }
-  const answer = await fetch(path, options);
+  const answer = await fetch(path, options).catch(() => null);
+  if (!answer) throw new Error("The server can't be reached.");
   if (answer.status === 401) location.replace("/login.html");
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  if (!answer.ok) throw new Error(await refusal(answer));
   return answer;
+}
+
+async function refusal(answer) {
+  try {
+    return (await answer.json()).detail;
+  } catch {
+    return `The answer was ${answer.status} ${answer.statusText}`; // a proxy's, not Lithair's
+  }
 }
 
 async function send(event) {
@@ -192,6 +218,9 @@ async function send(event) {
 
 function choose(isUnread) {
   onlyUnread = isUnread;
+  take = PAGE;
+  found = null;
+  $("search").value = "";
   $("unread").setAttribute("aria-pressed", isUnread);
   $("all").setAttribute("aria-pressed", !isUnread);
   load();
@@ -199,9 +228,13 @@ function choose(isUnread) {
 
 $("all").onclick = () => choose(false);
 $("unread").onclick = () => choose(true);
-$("older").onclick = older;
+$("older").onclick = () => {
+  take += PAGE;
+  load();
+};
+$("search").oninput = search;
 $("as-unread").onclick = markUnread;
-$("delete").onclick = () => ask("DELETE", `/api/emails/${opened}`);
+$("delete").onclick = remove;
 $("compose").onclick = () => $("letter").showModal();
 $("letter-cancel").onclick = () => $("letter").close();
 $("letter-form").onsubmit = send;
