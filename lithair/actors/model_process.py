@@ -16,6 +16,12 @@ from typing import Final, cast
 from lithair.accounts import USERS
 from lithair.actors.backup_work import BackupWork, Subject
 from lithair.actors.changes import Changes
+from lithair.actors.cleanup import (
+    TOKENS_INTERVAL_MS,
+    Cleanup,
+    session_gone_ms,
+    token_gone_ms,
+)
 from lithair.actors.compaction import Compaction, Tools
 from lithair.actors.errand import CompactTask, PurgeTask, Runs, Task, start_errand
 from lithair.actors.errand_thread import ErrandThread
@@ -27,8 +33,8 @@ from lithair.actors.model_loop import ModelLoop
 from lithair.actors.model_reads import Limits
 from lithair.actors.purges import Purges
 from lithair.actors.references import References
-from lithair.actors.session_cleanup import SessionCleanup
 from lithair.actors.time_travel import Bounds, TimeTravel
+from lithair.api_tokens import TOKENS
 from lithair.config import Settings
 from lithair.core.model_state import ModelState
 from lithair.declaration import CompactionDeclaration, ModelDeclaration
@@ -96,8 +102,8 @@ def serve(child: Child, files: Files, start_upkeep: Callable[[Task], Runs] | Non
         listeners = _listeners(child, (files, model.data_dir), state.seq, loop, stack)
         tools = Tools(event_log, writer, files, start, loop.jobs, listeners)
         _compact_and_purge(_compaction(child, model), state, tools, loop, stack)
-        if model.name == SESSIONS:
-            _clean_sessions(child, state, loop, stack)
+        if model.name in (SESSIONS, TOKENS):
+            _clean_up(child, state, loop, stack)
         elif model.name == USERS:
             _count_logins(child, state, loop, stack)
         past = _time_travel(child, model, state, event_log, loop)
@@ -137,10 +143,13 @@ def _compaction(child: Child, model: ModelDeclaration) -> CompactionDeclaration 
     return INTERNAL_COMPACTION if model.is_internal else child.declaration.compaction
 
 
-def _clean_sessions(child: Child, state: ModelState, loop: ModelLoop, stack: ExitStack) -> None:
+def _clean_up(child: Child, state: ModelState, loop: ModelLoop, stack: ExitStack) -> None:
     sessions = child.declaration.sessions
-    assert sessions is not None, "a session store without sessions"
-    cleanup = SessionCleanup(state, loop.resume, sessions.cleanup_ms)
+    assert sessions is not None, "a store of sessions or tokens without sessions"
+    if child.name == SESSIONS:
+        cleanup = Cleanup(state, loop.resume, sessions.cleanup_ms, session_gone_ms)
+    else:
+        cleanup = Cleanup(state, loop.resume, TOKENS_INTERVAL_MS, token_gone_ms)
     stack.callback(cleanup.close)
     loop.tend(cleanup)
 

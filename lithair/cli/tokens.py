@@ -65,7 +65,7 @@ def add(
 @run_dir_option
 @data_dir_option("with_tokens")
 def list_(as_json: bool, run_dir: str | None, data_dir: str | None) -> None:
-    """List all tokens, the dead ones too; none can be read from it."""
+    """List all tokens, for 30 days the dead ones too; none can be read from it."""
     with tokens_of(run_dir, data_dir) as book:
         records = book.all()
     if as_json:

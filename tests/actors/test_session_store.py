@@ -16,9 +16,10 @@ from lithair import (
     PersistentSessionStore,
     SessionManager,
 )
+from lithair.actors.cleanup import DEAD_TOKENS_KEPT_MS, Cleanup, session_gone_ms, token_gone_ms
 from lithair.actors.errand_thread import ErrandThread
 from lithair.actors.plan import plan_of
-from lithair.actors.session_cleanup import SessionCleanup
+from lithair.api_tokens import TOKENS, TokenRecord
 from lithair.core.command import Action, Command
 from lithair.core.event import Position
 from lithair.core.model_state import ModelState
@@ -116,7 +117,7 @@ def test_no_more_is_deleted_before_what_is_being_deleted_is_gone() -> None:
     body = msgspec.json.encode(dead)
     carry_out(state, Command(Action.BULK, b"", body=body))
     asked: list[Command] = []
-    cleanup = SessionCleanup(state, asked.append, 300_000)
+    cleanup = Cleanup(state, asked.append, 300_000, session_gone_ms)
     assert not cleanup.turn(0)
     assert len(asked) == 512
     assert not cleanup.turn(9_999)
@@ -131,6 +132,54 @@ def test_no_more_is_deleted_before_what_is_being_deleted_is_gone() -> None:
         pass
     assert len(asked) == 1024 + 512, "the next search begins at the end again"
     cleanup.close()
+
+
+def test_a_dead_token_is_kept_for_a_month_and_a_living_one_for_ever() -> None:
+    now_ms = time.time_ns() // 1_000_000
+    long_ago_ms = now_ms - DEAD_TOKENS_KEPT_MS - 1000
+
+    def token(key: str, expires_ms: int | None, revoked_ms: int | None) -> TokenRecord:
+        return TokenRecord(
+            id=key,
+            name=key,
+            role="r",
+            created_ms=1,
+            seen_ms=1,
+            expires_ms=expires_ms,
+            revoked_ms=revoked_ms,
+        )
+
+    records = [
+        token("expired long ago", long_ago_ms, None),
+        token("revoked long ago", None, long_ago_ms),
+        token("revoked long ago, would have lived", now_ms + 60_000, long_ago_ms),
+        token("expired", now_ms - 1000, None),
+        token("revoked", None, now_ms - 1000),
+        token("living", now_ms + 60_000, None),
+        token("for ever", None, None),
+    ]
+    state = ModelState(ModelHandler(TokenRecord, ""), 1000)
+    carry_out(state, Command(Action.BULK, b"", body=msgspec.json.encode(records)))
+    asked: list[Command] = []
+    cleanup = Cleanup(state, asked.append, 300_000, token_gone_ms)
+    cleanup.turn(0)
+    cleanup.close()
+    assert {command.key for command in asked} == {item.id for item in records[:3]}
+
+
+def test_the_tokens_process_deletes_dead_tokens(tmp_path: Path) -> None:
+    app = application(MemorySessionStore()).with_tokens("/data/tokens")
+    declared = app.declaration({}, {}).internal_models
+    (model,) = [one for one in declared if one.name == TOKENS]
+    files = SimulatedFiles()
+    record = TokenRecord(id="x", name="x", role="r", created_ms=1, expires_ms=2)
+    start = partial(ErrandThread, files, model)
+    served = Store(app, TOKENS, tmp_path, files, start)
+    assert served.write(Verb.CREATE, record).status == 201
+    served.stop()
+    served = Store(app, TOKENS, tmp_path, files, start)  # which looks at once
+    wait_until(lambda: not served.keys(), "it to be deleted")
+    served.stop()
 
 
 def test_a_store_in_ram_is_compacted_like_any_other(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Cleanup of the session store: sessions that have died are deleted, a few at a time.
+"""Cleanup of the stores of sessions and tokens: what is long dead is deleted, a few at a time.
 
-Owns when it looks and where it is. Law: it only tidies up. That a session is refused follows from
-its own times wherever it is looked up, whether or not its record is still there.
+Owns when it looks and where it is. Law: it only tidies up. That a session or a token is refused
+follows from its own times wherever it is looked up, whether or not its record is still there.
 """
 
 import os
@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from lithair.api_tokens import NEVER_MS
 from lithair.core.command import Action, Command
 from lithair.core.model_state import ModelState
 from lithair.internal import dies_ms
@@ -18,10 +19,16 @@ from lithair.internal import dies_ms
 LOOKED_AT_PER_TURN: Final = 512  # records; half a microsecond each
 # A session that was used at its last moment is not deleted while that use is being written down.
 GRACE_MS: Final = 10_000
+# A token that was revoked or has expired is listed for 30 days, for whoever wonders why it is dead.
+DEAD_TOKENS_KEPT_MS: Final = 30 * 86_400_000
+TOKENS_INTERVAL_MS: Final = 3_600_000
 PATIENCE_MS: Final = 10_000  # with deletions that are not carried out: the disk may be full
 
 
-class Lifetime(msgspec.Struct):
+GoneMs = Callable[[bytes], int]  # from when on a stored record may go, as milliseconds since 1970
+
+
+class SessionTimes(msgspec.Struct):
     """What of a stored session says how long it lives."""
 
     seen_ms: int
@@ -29,18 +36,44 @@ class Lifetime(msgspec.Struct):
     idle_ms: int | None = None
 
 
-_decode = msgspec.json.Decoder(Lifetime).decode
+class TokenTimes(msgspec.Struct):
+    """What of a stored API token says how long it lives."""
+
+    expires_ms: int | None = None
+    revoked_ms: int | None = None
 
 
-class SessionCleanup:
+_session_times = msgspec.json.Decoder(SessionTimes).decode
+_token_times = msgspec.json.Decoder(TokenTimes).decode
+
+
+def session_gone_ms(cell: bytes) -> int:
+    """Tell from when on a session's record may go."""
+    times = _session_times(cell)
+    return dies_ms(times.seen_ms, times.expires_ms, times.idle_ms) + GRACE_MS
+
+
+def token_gone_ms(cell: bytes) -> int:
+    """Tell from when on an API token's record may go."""
+    times = _token_times(cell)
+    ends = [end_ms for end_ms in (times.expires_ms, times.revoked_ms) if end_ms is not None]
+    return min(ends) + DEAD_TOKENS_KEPT_MS if ends else NEVER_MS
+
+
+class Cleanup:
     """Goes through the store every `interval_ms`; `delete` takes commands to be decided."""
 
     def __init__(
-        self, state: ModelState, delete: Callable[[Command], None], interval_ms: int
+        self,
+        state: ModelState,
+        delete: Callable[[Command], None],
+        interval_ms: int,
+        gone_ms: GoneMs,
     ) -> None:
         self._state = state
         self._delete = delete
         self._interval_ms = interval_ms
+        self._gone_ms = gone_ms
         self._due_ms: int | None = None  # at once, the first time
         self._next = -1  # the slot to look at; negative when the store was gone through
         self._awaited = ""  # the last that is being deleted: so no more than a few ever are
@@ -54,7 +87,7 @@ class SessionCleanup:
         os.close(self._fd)
 
     def turn(self, now_ms: int) -> bool:
-        """Look at some sessions, if it is time; tells whether there are more of them."""
+        """Look at some records, if it is time; tells whether there are more of them."""
         if self._next < 0:
             if self._due_ms is not None and now_ms < self._due_ms:
                 return False
@@ -67,7 +100,7 @@ class SessionCleanup:
             self._awaited = ""
             return False
         self._awaited = ""
-        self._look(time.time_ns() // 1_000_000 - GRACE_MS)
+        self._look(time.time_ns() // 1_000_000)
         self._patient_ms = now_ms + PATIENCE_MS
         return self._next >= 0 and not self._awaited
 
@@ -79,8 +112,7 @@ class SessionCleanup:
             key, cell = projection.keys[slot], projection.cells[slot]
             if key is None or cell is None:
                 continue
-            life = _decode(cell)
-            if dies_ms(life.seen_ms, life.expires_ms, life.idle_ms) <= wall_ms:
+            if self._gone_ms(cell) <= wall_ms:
                 self._delete(Command(Action.ERASE, b"", key))
                 self._awaited = key
         self._next = end
