@@ -217,11 +217,12 @@ class Listener:
         self._source.follow(self._cursor.cursor.seq)
 
     def _go_back(self, why: LogExchanged) -> None:
-        """Go on at the end of a log that is another one."""
+        """Go on with a log that is another one: where its process has put the cursor."""
         self._source.ask(self._calls.count(None))
+        self._cursor.reread()
         seq = self._source.seq
+        log.warning("the log ends with event %d, before what was handled: %s", seq, why)
         if seq < self._cursor.cursor.seq:
-            log.warning("the log ends with event %d, before the cursor (%s)", seq, why)
             self._move(Cursor(seq))
         self._source.follow(self._cursor.cursor.seq)
 

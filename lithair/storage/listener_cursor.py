@@ -91,6 +91,10 @@ class CursorFile:
             self._slot = 1 - number
         return cursor
 
+    def reread(self) -> None:
+        """Take over what another process has written."""
+        self.cursor = self.read()
+
     def move(self, cursor: Cursor) -> None:
         """Hand a position to the operating system; from now on the death of a process keeps it."""
         self._turn += 1

@@ -14,6 +14,7 @@ from lithair.process import Child
 from lithair.storage.files import Files, OsFiles
 from lithair.storage.listener_files import ListenerFiles
 from lithair.wire.protocol import Verb
+from tests.actors.errands import Errands
 from tests.actors.serving import Note, Said, Served
 from tests.support.waiting import wait_until
 
@@ -102,7 +103,9 @@ class Place:
     def serve(self, *, is_declared: bool = True) -> Served:
         """Begin a life of the model's process; one that knows nothing of the listener, maybe."""
         app = self.app if is_declared else self.bare
-        served = Served(app, "notes", self.run_dir, self.disk)
+        (model,) = app.declaration({}, {}).models
+        errands = Errands(self.disk, model)
+        served = Served(app, "notes", self.run_dir, self.disk, errands.start)
         served.access = ""
         served._commands = self._commands  # a command of an earlier life would be a repeat
         self._lives.append(served.stop)
