@@ -36,6 +36,7 @@ class StreamReader:
     ) -> None:
         self.name = name
         self.is_slow = is_slow
+        self.is_resting = False  # a slow one that takes nothing for a while
         self.state: dict[str, object] = {}
         self.last_id: int | None = None
         self.faults: list[str] = []
@@ -261,7 +262,8 @@ class Crowd(threading.Thread):
                 else:
                     self._receive(reader)
         for reader in list(self._slow):
-            self._receive(reader)
+            if not reader.is_resting:
+                self._receive(reader)
 
     def _connected(self, reader: StreamReader) -> None:
         assert reader.sock is not None

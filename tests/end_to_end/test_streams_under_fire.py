@@ -4,7 +4,9 @@ Each rebuilds the state from what it is told. None sees a gap, a repeat or event
 in the end each has what the server has.
 """
 
+import contextlib
 import random
+import re
 import shutil
 import threading
 import uuid
@@ -26,11 +28,12 @@ from tests.tidy.source import ROOT
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
-MODEL_KILLS = 10
-GATEWAY_KILLS = 5
-READERS, SLOW, LEAVING, SIFTING, LATE = 200, 50, 20, 30, 20
+GATEWAY, MODEL = "gm"
+VICTIMS = "gmgm" + "mmmmm" + "mgmgmg"  # ten models, five gateways
+RESTS = (4, 9)  # from this death to that some take nothing: so much is written that they are lagged
+READERS, SLOW, RESTING, LEAVING, SIFTING, LATE = 200, 50, 10, 20, 30, 20
 HOT = "heat=>=50"  # what sifting readers ask for
-TURNS = 6  # of each writer, between two deaths
+TURNS = 10  # of each writer, between two deaths
 PATIENCE_S = 120.0  # for whatever takes a moment: this machine may be busy with other tests
 TRIES_MAX = 100  # of a write; a gateway is killed a few times
 LAST = "last"  # the item that every reader waits for
@@ -38,7 +41,9 @@ SETTINGS = {
     "LT_RESTART_LIMIT": "100000/30s",
     "LT_SSE_BUFFER": "65536",  # slow readers are lagged, too
     "LT_SSE_HEARTBEAT": "1",
+    "LT_MAX_TAKE": "100000",  # the server's state is compared with in one page
 }
+LONG = "It was a bright cold day in November, and the clocks were striking. " * 30
 TEXTS = ("plain", "two\nlines\r\nand data: more\n\nid: 7", "\N{FIRE} \u2028 \u0085 \x00", "")
 
 
@@ -144,7 +149,7 @@ class BulkWriter(HttpWriter):
             self.change(key, {"heat": self.chance.randrange(100)})
             return
         keys = [f"{self.name}-{self.done}-{number}" for number in range(10)]
-        items = [{"id": key, "heat": self.chance.randrange(100), "text": key} for key in keys]
+        items = [{"id": key, "heat": self.chance.randrange(100), "text": LONG} for key in keys]
         self._send("POST", "/_bulk", items, 201)
         self.keys.update(keys)
 
@@ -185,7 +190,7 @@ def make_readers(url: str) -> tuple[list[StreamReader], list[StreamReader]]:
                 path,
                 filters=HOT if number % READERS < SIFTING else "",
                 is_slow=SIFTING // 2 <= number < SIFTING // 2 + SLOW,
-                leaves_after=30 if 100 <= number < 100 + LEAVING else 0,
+                leaves_after=5 if 100 <= number < 100 + LEAVING else 0,
                 wants_snapshot=is_late,
             )
         )
@@ -200,32 +205,37 @@ def check_running(crowd: Crowd, writers: list[Writer]) -> None:
         raise AssertionError("\n".join([crowd.fault, *faults[:20]]))
 
 
-def gateways(server: Started) -> list[psutil.Process]:
-    found: list[psutil.Process] = []
-    for process in server.living():
-        try:
-            if "lithair: gateway" in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+def gateways(server: Started, deaths: int) -> list[psutil.Process]:
+    """Wait until both serve after so many deaths, and give them."""
+
+    def look() -> list[psutil.Process] | None:
+        if len(re.findall(r"gateway-\d: serving", server.log)) < 2 + deaths:
+            return None
+        found: list[psutil.Process] = []
+        for process in server.living():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "lithair: gateway" in " ".join(process.cmdline()):
+                    found.append(process)
+        return found if len(found) == 2 else None
+
+    return wait_until(look, "both gateways to serve", PATIENCE_S)
 
 
 def disturb(server: Started, crowd: Crowd, writers: list[Writer], late: list[StreamReader]) -> None:
     """Kill one process after another; after each, everybody writes, and readers come."""
     chance = random.Random(5)
-    victims = ["model"] * MODEL_KILLS + ["gateway"] * GATEWAY_KILLS
-    chance.shuffle(victims)
-    for number, victim in enumerate(victims):
+    resting = [reader for reader in crowd.readers if reader.is_slow][-RESTING:]
+    share = -(-len(late) // len(VICTIMS))
+    for number, victim in enumerate(VICTIMS):
         for writer in writers:
             writer.want(TURNS)
-        share = -(-len(late) // len(victims))
         crowd.add(late[number * share : (number + 1) * share])
-        if victim == "model":
+        for reader in resting:
+            reader.is_resting = RESTS[0] <= number < RESTS[1]
+        if victim == MODEL:
             server.child("model flames").kill()
         else:
-            wait_until(lambda: len(gateways(server)) == 2, "both gateways", PATIENCE_S)
-            chance.choice(gateways(server)).kill()
+            chance.choice(gateways(server, VICTIMS[:number].count(GATEWAY))).kill()
 
         def is_done() -> bool:
             check_running(crowd, writers)
@@ -271,7 +281,8 @@ def test_200_readers_are_told_everything_once_and_in_order_while_processes_are_k
 ) -> None:
     """Through HTTP, in bulk and by handles; ten deaths of the model's process, five of a gateway.
 
-    50 are slow, 20 come back all the time, 30 see a part, and 20 begin with a snapshot amid it all.
+    50 are slow, and ten of them take nothing for a while; 20 come back all the time, 30 see a
+    part, and 20 begin with a snapshot amid it all.
     """
     shutil.copy(ROOT / "tests/end_to_end/flames.py", tmp_path / "app.py")
     with Started(tmp_path, environ=SETTINGS) as server, Crowd() as crowd:
@@ -285,10 +296,11 @@ def test_200_readers_are_told_everything_once_and_in_order_while_processes_are_k
         run_to_end(lambda: disturb(server, crowd, writers, late), writers)
         seq = finish(url, crowd, writers)
         check(url, crowd)
-        assert seq > (MODEL_KILLS + GATEWAY_KILLS) * TURNS * len(writers)
+        assert seq > len(VICTIMS) * TURNS * len(writers)
         assert all(reader.lives > 10 for reader in readers[100 : 100 + LEAVING])
         assert sum(reader.leaves for reader in readers) > 0
-        assert sum(reader.lives for reader in crowd.readers) > READERS + GATEWAY_KILLS
+        assert sum(reader.lagged for reader in readers) >= RESTING
+        assert sum(reader.lives for reader in crowd.readers) > READERS + VICTIMS.count(GATEWAY)
         assert server.stop() == 0
 
 
