@@ -1,6 +1,7 @@
 """Subscriptions over deaths of the model's process, restarts of the server, and compactions."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from lithair.client import Event, Subscription
 from lithair.errors import Dropped, ModelUnavailable
 from lithair.phase import FAILED, SERVING
 from lithair.transport.control_socket import ControlClient
+from lithair.transport.sockets import SOCKET_PATH_BYTES_MAX
 from tests.client.library import Tally, kill, library
 from tests.support.leaks import no_process_left
 from tests.support.waiting import wait_until
@@ -231,7 +233,8 @@ def is_written(handle: Handle[Tally]) -> bool:
 def test_the_server_may_restart_and_when_it_stays_away_the_subscriber_is_told(
     tmp_path: Path,
 ) -> None:
-    app = library(tmp_path, Tally)
+    """Also when the run directory is made afresh, and is so long that its sockets move."""
+    app = library(tmp_path / ("d" * SOCKET_PATH_BYTES_MAX), Tally)
     with no_process_left(), app.running() as server, connect(server.run_dir) as client:
         patient = client.model(Tally).subscribe()
         with connect(server.run_dir, timeout=4) as other:
@@ -239,9 +242,13 @@ def test_the_server_may_restart_and_when_it_stays_away_the_subscriber_is_told(
             server.stop()
             with pytest.raises(ModelUnavailable, match="No server answers"):
                 next(hasty)
+            shutil.rmtree(server.run_dir)
             with app.running() as again, ThreadPoolExecutor(1) as pool:
                 waiting = pool.submit(next, patient)
                 again.handle(Tally).create(Tally(id="later"))
                 assert waiting.result(60).id == "later"
                 assert next(hasty).id == "later"
+                for n in range(3):
+                    again.handle(Tally).apply_replicated_item(Tally(id="on", n=n))
+                    assert [next(each).item.n for each in (patient, hasty)] == [n, n]
         patient.close()

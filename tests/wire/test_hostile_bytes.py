@@ -157,6 +157,8 @@ BAD_REQUESTS: dict[str, tuple[object, ...]] = {
     "read verb in a write": (1, int(Verb.GET), *GOOD_WRITE[2:]),
     "argument of another verb": (1, int(Verb.EVENTS), 0, "", "key"),
     "events with one number": (1, int(Verb.EVENTS), 0, "", (1,)),
+    "changes without filters": (1, int(Verb.CHANGES), 0, "", (1, 1)),
+    "changes with half a filter": (1, int(Verb.CHANGES), 0, "", (1, 1, (("name",),))),
     "filter of three": (1, int(Verb.LIST), 0, "", (("a", "b", "c"),)),
     "filter of bytes": (1, int(Verb.LIST), 0, "", (("a", b"b"),)),
     "cancel of nothing": (1, int(Verb.CANCEL), 0, "", None),
@@ -220,6 +222,14 @@ def test_replies_without_an_epoch_are_refused(epoch: object) -> None:
 def test_an_event_with_one_wrong_field_is_refused(event: tuple[object, ...]) -> None:
     with pytest.raises(WireError):
         decode_events(packed((event,))[1:])
+
+
+@pytest.mark.parametrize(
+    "page", [(), (1,), (-1, ()), ("1", ()), (1, None), (1, ((1, 1, 1, "key", b""),)), (1, (), 1)]
+)
+def test_a_page_of_changes_with_one_wrong_field_is_refused(page: tuple[object, ...]) -> None:
+    with pytest.raises(WireError):
+        decode_changes(packed(page)[1:])
 
 
 @pytest.mark.parametrize(
