@@ -8,6 +8,7 @@ from lithair.core.restart import (
     BACKOFF_MAX_MS,
     RETRY_FAILED_MS,
     Again,
+    Patience,
     RestartLimit,
     Restarts,
     backoff_ms,
@@ -83,3 +84,25 @@ def test_the_backoff_begins_at_nothing_grows_and_is_bounded(death: int) -> None:
     assert backoff_ms(1) == 0
     assert backoff_ms(2) == BACKOFF_FIRST_MS
     assert backoff_ms(death) <= backoff_ms(death + 1) <= BACKOFF_MAX_MS
+
+
+def test_a_listener_is_started_again_for_ever_with_delays_that_grow_to_a_minute() -> None:
+    patience = Patience()
+    said = [patience.died(now, 0) for now in range(0, 2000, 10)]
+    delays = [again.at_ms - now for again, now in zip(said, range(0, 2000, 10), strict=True)]
+    assert delays[:6] == [0, 100, 200, 400, 800, 1600]
+    assert delays[-1] == RETRY_FAILED_MS
+    assert delays == sorted(delays)
+    assert not any(again.failed for again in said)
+
+
+def test_a_listener_that_got_somewhere_is_started_again_at_once() -> None:
+    patience = Patience()
+    for _ in range(10):
+        patience.died(0, 0)
+    patience.forget()
+    assert patience.died(5, 0) == Again(5, failed=False)
+
+
+def test_a_listener_that_gave_up_has_failed_until_it_is_tried_again() -> None:
+    assert Patience().gave_up(7) == Again(7 + RETRY_FAILED_MS, failed=True)
