@@ -1,18 +1,23 @@
 """`lithair users`, with a server and without; what is left of passwords and tokens on a disk."""
 
+import base64
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 import httpx2
 import pytest
+from pyotp.totp import TOTP
 
 from tests.support.commands import lithair
 from tests.support.started import Started
+from tests.support.waiting import wait_until
 
 APP = """
 from lithair import Lithair, Model, PersistentSessionStore, SessionManager
@@ -30,6 +35,7 @@ app = (
 """
 WORD, OTHER_WORD = "swordfish-canary-1", "swordfish-canary-2"
 HEARD_WORDS = ("swordfish-wrong-3", "swordfish-typed-as-a-name-4", "swordfish-short-of-it-5")
+KEY_FILE = "secret.key"
 DATA_DIR = ("--data-dir", "data/users")
 
 
@@ -59,9 +65,13 @@ def listed(folder: Path, *more: str) -> list[dict[str, object]]:
     return [{key: one[key] for key in ("name", "role", "disabled")} for one in found]
 
 
-def log_in(server: Started, name: str, word: str) -> httpx2.Response:
-    body = {"username": name, "password": word}
+def log_in(server: Started, name: str, word: str, **more: str) -> httpx2.Response:
+    body = {"username": name, "password": word, **more}
     return httpx2.post(f"{server.url}/auth/login", json=body, timeout=60)
+
+
+def who(server: Started, token: dict[str, str]) -> httpx2.Response:
+    return httpx2.get(f"{server.url}/auth/me", headers=token)
 
 
 def test_a_user_is_added_listed_disabled_and_enabled_while_the_server_runs(
@@ -77,7 +87,7 @@ def test_a_user_is_added_listed_disabled_and_enabled_while_the_server_runs(
     done = lithair(folder, "users", "disable", "ann")
     assert (done.returncode, done.stdout) == (0, "ann is disabled; 1 session was ended\n")
     assert log_in(server, "ann", WORD).status_code == 401
-    assert httpx2.get(letters, headers=token).status_code == 401
+    wait_until(lambda: httpx2.get(letters, headers=token).status_code == 401, "its end to be known")
     assert listed(folder)[0]["disabled"] is True
     assert lithair(folder, "users", "enable", "Ann").returncode == 0
     assert log_in(server, "ann", WORD).status_code == 200
@@ -90,7 +100,7 @@ def test_another_password_ends_the_sessions_of_that_user(folder: Path, server: S
     token = {"Authorization": f"Bearer {log_in(server, 'ann', WORD).json()['session_token']}"}
     done = lithair(folder, "users", "passwd", "ann", "--password-stdin", typed=f"{OTHER_WORD}\n")
     assert (done.returncode, "1 session was ended" in done.stdout) == (0, True)
-    assert httpx2.get(f"{server.url}/auth/me", headers=token).status_code == 401
+    wait_until(lambda: who(server, token).status_code == 401, "its end to be known")
     assert log_in(server, "ann", WORD).status_code == 401
     assert log_in(server, "ann", OTHER_WORD).status_code == 200
 
@@ -99,7 +109,7 @@ def test_another_role_is_that_of_the_next_session(folder: Path, server: Started)
     add(folder, "Ann")
     token = {"Authorization": f"Bearer {log_in(server, 'ann', WORD).json()['session_token']}"}
     assert lithair(folder, "users", "role", "ann", "Admin").returncode == 0
-    assert httpx2.get(f"{server.url}/auth/me", headers=token).status_code == 401
+    wait_until(lambda: who(server, token).status_code == 401, "its end to be known")
     assert log_in(server, "ann", WORD).json()["role"] == "Admin"
 
 
@@ -175,15 +185,37 @@ def test_a_password_is_asked_for_twice_on_a_terminal_and_not_shown(folder: Path)
     assert listed(folder, *DATA_DIR)[0]["name"] == "Ann"
 
 
-def test_no_password_and_no_token_is_ever_on_the_disk_or_in_a_log(folder: Path) -> None:
+def forms_of(totp_secret: str) -> list[bytes]:
+    """Give a secret in every way that somebody may write it down."""
+    raw = base64.b32decode(totp_secret)
+    return [totp_secret.encode(), raw, raw.hex().encode(), base64.b64encode(raw).rstrip(b"=")]
+
+
+def with_second_factor(folder: Path, name: str) -> str:
+    """Give a user one; returns its secret."""
+    done = lithair(folder, "users", "totp", name, "--secret-key-file", KEY_FILE)
+    found = re.search(r"\?secret=([A-Z2-7]+)&", done.stdout)
+    assert found is not None, done.stderr
+    return found[1]
+
+
+def test_no_password_token_or_second_factor_is_ever_on_the_disk_or_in_a_log(folder: Path) -> None:
     """A whole life: added, logged in, refused, changed, backed up, by every way a word comes in."""
-    secrets = [WORD, OTHER_WORD, *HEARD_WORDS]
-    with Started(folder, environ={"LT_LOG_LEVEL": "debug"}) as server:
+    secrets = [word.encode() for word in (WORD, OTHER_WORD, *HEARD_WORDS)]
+    (folder / KEY_FILE).write_text("0123456789abcdef" * 3)
+    environ = {"LT_LOG_LEVEL": "debug", "LT_SECRET_KEY_FILE": KEY_FILE}
+    with Started(folder, environ=environ) as server:
         assert server.url
         assert add(folder, "Ann") == 0
         assert add(folder, "Bob", typed=HEARD_WORDS[2]) == 0
         token = log_in(server, "ann", WORD).json()["session_token"]
-        secrets.append(token)
+        secrets.append(token.encode())
+        totp_secret = with_second_factor(folder, "bob")
+        secrets += forms_of(totp_secret)
+        assert log_in(server, "bob", HEARD_WORDS[2], code="no").status_code == 401
+        code = TOTP(totp_secret).generate_otp(int(time.time()) // 30 + 1)  # good for a minute
+        by_code = log_in(server, "bob", HEARD_WORDS[2], code=code)
+        secrets.append(by_code.json()["session_token"].encode())
         assert log_in(server, "ann", HEARD_WORDS[0]).status_code == 401
         for _ in range(6):  # until it is locked out, which is logged
             log_in(server, HEARD_WORDS[1], WORD)
@@ -194,7 +226,7 @@ def test_no_password_and_no_token_is_ever_on_the_disk_or_in_a_log(folder: Path) 
             timeout=60,
         )
         assert changed.status_code == 204
-        secrets.append(log_in(server, "ann", OTHER_WORD).json()["session_token"])
+        secrets.append(log_in(server, "ann", OTHER_WORD).json()["session_token"].encode())
         broken = b'{"username": "ann", "password": "' + HEARD_WORDS[0].encode()
         httpx2.post(f"{server.url}/auth/login", content=broken)
         assert lithair(folder, "backup", "backup").returncode == 0
@@ -205,6 +237,6 @@ def test_no_password_and_no_token_is_ever_on_the_disk_or_in_a_log(folder: Path) 
     assert {path.suffix for path in files} >= {".raftlog"}
     for path in files:
         data = path.read_bytes()
-        found = [secret for secret in secrets if secret.encode() in data]
+        found = [secret for secret in secrets if secret in data]
         assert not found, (path, found)
-    assert not [secret for secret in secrets if secret in said]
+    assert not [secret for secret in secrets if secret in said.encode()]
