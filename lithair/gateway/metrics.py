@@ -111,6 +111,13 @@ METRICS: Final[dict[str, Kind]] = {
         "From a request's head to its answer's", "gateway", "method"
     ),
     "lithair_http_connections": _gauge("Open connections", "gateway"),
+    "lithair_stream_readers": _gauge("Readers of the model's streams, at all gateways"),
+    "lithair_stream_events_total": _counter(
+        "Events given to readers of streams", "gateway", "model"
+    ),
+    "lithair_stream_lagged_total": _counter(
+        "Readers of streams who fell behind too far", "gateway", "model"
+    ),
     "lithair_process_cpu_seconds_total": _counter("Processor time used", "process", "kind"),
     "lithair_process_resident_memory_bytes": _gauge("Memory held", "process", "kind"),
     "lithair_process_restarts_total": _counter("Times it was started again", "process", "kind"),
@@ -193,6 +200,7 @@ def _series(gathered: Gathered) -> Iterator[Series]:
         yield "lithair_listener_dead_letters", labels, told_last.dead_letters
     for gateway, figures in sorted(gathered.supervisor.gateways.items()):
         yield from _of_gateway(gateway, figures)
+    yield from _of_streams(gathered)
     for row in gathered.supervisor.processes:
         yield from _of_process(row)
 
@@ -216,6 +224,17 @@ def _of_gateway(gateway: str, figures: GatewayFigures) -> Iterator[Series]:
         yield "lithair_http_requests_total", (gateway, status), count
     for method, latency in figures.latencies.items():
         yield "lithair_http_request_duration_seconds", (gateway, method), latency
+
+
+def _of_streams(gathered: Gathered) -> Iterator[Series]:
+    readers = dict.fromkeys(gathered.models, 0)
+    for gateway, figures in sorted(gathered.supervisor.gateways.items()):
+        for model, told in figures.streams.items():
+            readers[model] = readers.get(model, 0) + told.readers
+            yield "lithair_stream_events_total", (gateway, model), told.events
+            yield "lithair_stream_lagged_total", (gateway, model), told.lagged
+    for model, count in readers.items():
+        yield "lithair_stream_readers", (model,), count
 
 
 def _of_process(row: ProcessRow) -> Iterator[Series]:

@@ -103,7 +103,7 @@ async def serve(child: Child, patience: Patience) -> None:
             bearers.tell_ends(streams.token_ended)
     transport = TornadoTransport(loop, site, connections_max(), tls, patience)
     transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
-    child.figures = lambda: site.figures.told(transport.connections)
+    child.figures = lambda: site.figures.told(transport.connections, streams.figures())
     stopping = asyncio.Event()
     loop.add_reader(child.stop_fd, stopping.set)
     child.phase(SERVING)

@@ -7,7 +7,7 @@ from lithair.gateway.request_figures import OTHER, STATUS_MAX, GatewayFigures, R
 
 
 def told(figures: RequestFigures, connections: int = 0) -> GatewayFigures:
-    return msgspec.convert(figures.told(connections), GatewayFigures)
+    return msgspec.convert(figures.told(connections, {}), GatewayFigures)
 
 
 def test_an_answer_is_counted_by_its_status_and_its_method() -> None:

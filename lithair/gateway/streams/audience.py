@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from lithair.gateway.streams.backlog import Backlog
 from lithair.gateway.streams.encoding import framed
-from lithair.gateway.streams.room import Room
+from lithair.gateway.streams.room import LATE_S, Room
 from lithair.gateway.streams.selection import Selection
 from lithair.wire.messages import FeedEvent
 
@@ -22,6 +22,7 @@ class Listener(Protocol):
     """A reader, as far as an audience deals with it."""
 
     place: int
+    late_since_s: float  # since when he is behind by too much; 0 when he is not
 
     def fall_behind(self, place: int) -> None:
         """Go on from a place, of which the system did not take what follows."""
@@ -106,21 +107,25 @@ class Audience:
             chunk = backlog.append(part)
             self._counts.events += len(part) * (len(self.live) + len(self.behind))
             _send_all(self.live, chunk, start)
-            self._settle()
-        self._hold()
+        self.settle()
 
-    def _settle(self) -> None:
-        """Lag who is too far behind, and drop what nobody needs."""
-        backlog = self.backlog
-        low = backlog.end - self._room.kept_bytes
+    def settle(self) -> None:
+        """Lag who has been too far behind for too long, and drop what nobody needs."""
+        backlog, room = self.backlog, self._room
+        low = backlog.end - room.kept_bytes
         if self.behind:
-            lowest = backlog.end - self._room.reader_bytes
-            late = [reader for reader in self.behind if reader.place < lowest]
-            for reader in late:
-                self.lag(reader)
+            lowest, now_s = backlog.end - room.reader_bytes, room.clock_s()
+            for reader in list(self.behind):
+                if reader.place >= lowest:
+                    reader.late_since_s = 0.0
+                elif not reader.late_since_s:
+                    reader.late_since_s = now_s
+                elif now_s - reader.late_since_s >= LATE_S:
+                    self.lag(reader)
             low = min(low, min((reader.place for reader in self.behind), default=low))
         if low > backlog.begin:
             backlog.trim(low)
+        self._hold()
 
     def lag(self, reader: Listener) -> None:
         """Give a reader up; he leaves by himself."""

@@ -2,7 +2,7 @@
 
 Owns the listening, and the asking for what was missed. Law: `take` gets every event after `tip`,
 in order, whatever the feed loses; when the log is another one than before, `lose` is called, and
-the feed has ended. A burst is taken in pieces, so that readers who keep up can take theirs.
+the feed has ended. A burst is taken in pieces, so that nobody else of this gateway waits for long.
 """
 
 import asyncio
@@ -25,7 +25,6 @@ PAGE_EVENTS_MAX: Final = 4096
 ASK_AGAIN_S: Final = 0.2  # after a question without an answer; a process is back in a second
 ASKED_BY_READERS_MAX: Final = 4  # pages of the past at a time: the model has other things to do
 BURST_BYTES: Final = 256 << 10  # taken in one turn of the loop
-PAUSE_S: Final = 0.005  # after a burst, for the sockets of those who are behind
 
 GONE: Final = (400, 410)  # of CHANGES: beyond the log's end, or dropped by a compaction
 
@@ -47,12 +46,12 @@ class ModelFeed:
         self,
         model: ModelSite,
         run_dir: str,
-        take: Callable[[Sequence[FeedEvent]], bool],
+        take: Callable[[Sequence[FeedEvent]], None],
         lose: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._model = model
-        self._take = take  # says whether somebody is behind
+        self._take = take
         self._lose = lose
         self._feed = FeedClient(feed_endpoint(run_dir, model.name))
         self._feed_fd = self._feed.fileno()
@@ -138,10 +137,10 @@ class ModelFeed:
             batch = self._batches.popleft()
             size += sum([len(event.payload) for event in batch.events])
             events += self._feed_follower(batch)
-        is_anybody_behind = self._deliver(events)
+        self._deliver(events)
         if not self._is_closed:
             self._is_looking = True
-            self._loop.call_later(PAUSE_S if is_anybody_behind else 0, self._follow)
+            self._loop.call_soon(self._follow)
 
     def _receive(self) -> bool:
         try:
@@ -155,20 +154,18 @@ class ModelFeed:
         assert follower is not None
         return follower.feed(batch)
 
-    def _deliver(self, events: list[FeedEvent]) -> bool:
+    def _deliver(self, events: list[FeedEvent]) -> None:
         follower = self._follower
         assert follower is not None
-        is_anybody_behind = False
         if follower.last != self._taken:
             self._taken = follower.last
-            is_anybody_behind = self._take(events)
+            self._take(events)
         if follower.is_reset:
             self._end()
         elif follower.wants is not None and self._asking is None:
             self._asking = self._loop.create_task(self._catch_up(follower))
         if self._waiting:
             self._wake(follower.last)
-        return is_anybody_behind
 
     def _wake(self, tip: int) -> None:
         due = [reached for seq, reached in self._waiting if seq <= tip]

@@ -179,20 +179,17 @@ class ModelStreams:
         if not starting.cancelled():
             starting.exception()  # seen, also when nobody waits for it any more
 
-    def _take(self, events: Sequence[FeedEvent]) -> bool:
-        """Tell everybody what has happened; returns whether somebody is behind."""
+    def _take(self, events: Sequence[FeedEvent]) -> None:
+        """Tell everybody what has happened."""
         touched: list[Audience] = []
         for event in events:
             touched += [each for each in self._concerned(event) if each.take(event)]
         for taker in list(self._takers):
             taker.take(events, self.tip)
-        is_anybody_behind = False
         for audience in touched:
             audience.flush()
-            is_anybody_behind = is_anybody_behind or bool(audience.behind)
         while self._room.is_overfull and self._lag_farthest():
             pass
-        return is_anybody_behind
 
     def _concerned(self, event: FeedEvent) -> Iterable[Audience]:
         of_item = self._of_items.get(event.key) if self._of_items else None
@@ -210,6 +207,12 @@ class ModelStreams:
             return ""
         owner = self._owner.read(payload)[0]
         return owner if isinstance(owner, str) else ""
+
+    def settle(self) -> None:
+        """Look after those who are behind."""
+        for audience in list(self._audiences.values()):
+            if audience.behind:
+                audience.settle()
 
     def _lag_farthest(self) -> bool:
         """Make room where most is held; False when there is nothing to drop here."""

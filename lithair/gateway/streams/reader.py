@@ -67,7 +67,7 @@ class Reader:
         "_start",
         "_task",
         "audience",
-        "beat_due_s",
+        "late_since_s",
         "place",
     )
 
@@ -83,7 +83,7 @@ class Reader:
         self._task: asyncio.Task[None] | None = None
         self._has_ended = False
         self.place = 0  # in the audience's backlog, while behind
-        self.beat_due_s = 0.0
+        self.late_since_s = 0.0
         audience.joining += 1
 
     def run(self, connection: Connection, open_outlet: OpenOutlet) -> None:
@@ -223,6 +223,7 @@ class Reader:
                 self.fall_behind(place)
                 return
         self.place = place
+        self.late_since_s = 0.0
         audience.behind.discard(self)
         audience.live[self] = self._outlet.send
 

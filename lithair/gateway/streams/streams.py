@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Final
 
-import msgspec
-
 from lithair.core.schema import schema_of
 from lithair.core.view import Views
 from lithair.declaration import Declaration
 from lithair.gateway.contract import OpenOutlet
 from lithair.gateway.model_site import ModelSite
+from lithair.gateway.request_figures import StreamFigures
 from lithair.gateway.streams.asked import StreamAsked
 from lithair.gateway.streams.model_streams import ModelStreams
 from lithair.gateway.streams.reader import Reader
@@ -26,14 +25,6 @@ LOOKS_PER_BEAT: Final = 4  # so a heartbeat is at most a quarter of its interval
 LOOK_S_MAX: Final = 1.0
 IDLE_S: Final = 10.0  # after the last reader has left; he may come back
 GRACE_S: Final = 0.5  # at the end, for the last bytes
-
-
-class StreamFigures(msgspec.Struct, frozen=True):
-    """The streams of one model in one gateway."""
-
-    readers: int = 0
-    events: int = 0
-    lagged: int = 0
 
 
 class _Guest:
@@ -59,13 +50,13 @@ class Streams:
         self._take_max = settings.max_take
         self._beat_s = settings.sse_heartbeat_s
         self._spools = Spools(run_dir)
-        self._room = Room(settings.sse_buffer_bytes)
         self._models: dict[str, ModelStreams] = {}
         self._idle_since_s: dict[str, float] = {}
         self._guests: dict[Reader, _Guest] = {}
         self._by_token: dict[str, set[Reader]] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._room = Room(settings.sse_buffer_bytes, self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -136,6 +127,7 @@ class Streams:
                 if not guest.visit.is_for_good:
                     self._start(self._check(guest.reader, guest.visit))
         for name, streams in self._models.items():
+            streams.settle()
             if not streams.is_idle:
                 self._idle_since_s.pop(name, None)
             elif now_s - self._idle_since_s.setdefault(name, now_s) >= IDLE_S:
