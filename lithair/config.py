@@ -23,7 +23,7 @@ from lithair.errors import Mistakes
 GATEWAYS_MAX = 256  # one SO_REUSEPORT socket and one process each; more than any machine's cores
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 DURABILITIES = ("always", "interval", "os")
-HTTP_TRANSPORTS = ("tornado",)
+HTTP_TRANSPORTS = ("httptools", "tornado")
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 SIZE_UNITS = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "": 1}
 
@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     admin_token: str | None = None
     metrics_token: str | None = None
     secret_key_file: str | None = None  # a path; for second factors
-    http_transport: str = "tornado"
+    http_transport: str = "httptools"
 
     @property
     def max_body_size(self) -> int:
@@ -315,5 +315,5 @@ SETTINGS: dict[str, Setting] = {
         "LT_METRICS_TOKEN", "", _token, "visible ASCII characters", is_secret=True
     ),
     "secret_key_file": Setting("LT_SECRET_KEY_FILE", "", _text, "the path of a file"),
-    "http_transport": Setting("LT_HTTP_TRANSPORT", "", _word(HTTP_TRANSPORTS), "tornado"),
+    "http_transport": Setting("LT_HTTP_TRANSPORT", "", _word(HTTP_TRANSPORTS), "httptools"),
 }

@@ -9,7 +9,8 @@ Law: `refuse_head` takes the place of `headers_received`; `give_up` may come at 
 `write_headers` was given is its own from then on.
 """
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tornado.httputil import (
@@ -86,3 +87,32 @@ class Outlet(Protocol):
 # Opens the outlet of a connection whose head was written; the callback is called each time when
 # what was kept has been sent.
 OpenOutlet = Callable[[Connection, Callable[[], None]], Outlet]
+
+
+class Transport(Protocol):
+    """What carries HTTP: it accepts connections, and keeps the limits on heads and on time."""
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        ...
+
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections."""
+        ...
+
+    def sweep(self) -> None:
+        """Close what is idle for long or too slow; to be called each second."""
+        ...
+
+    def stop_accepting(self) -> None:
+        """Accept nothing new, close idle connections, and say so on the others' next answers."""
+        ...
+
+    def close_idle(self) -> None:
+        """Close the connections that are between requests."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection, finished or not."""
+        ...

@@ -17,6 +17,10 @@ HEAD_BYTES_MAX: Final = 64 << 10
 HEAD_FIELDS_MAX: Final = 100
 # Bodies that are being received, all together: what one bulk write may have, twenty times over.
 HELD_BYTES_MAX: Final = 256 << 20
+# Of a stream's socket; the system doubles it. More would only hide how far behind a reader is.
+STREAM_BUFFER_BYTES: Final = 128 << 10
+# A peer that takes nothing of its answer for so long is gone.
+SENDING_STALLED_MAX_MS: Final = 60_000
 BODY_BYTES_PER_S_MIN: Final = 1024  # slower than this for a while is an attack or a ruin
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]*)(:[0-9]*)?")
 

@@ -9,11 +9,13 @@ import logging
 import resource
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from lithair.accounts import USERS, Account
 from lithair.api_tokens import TOKENS, TokenRecord
 from lithair.errors import LithairError
+from lithair.gateway import http_outlet, tornado_outlet
 from lithair.gateway.accounts import Accounts
 from lithair.gateway.admin import Admin, AdminModels
 from lithair.gateway.admin_routes import ROUTES
@@ -21,9 +23,11 @@ from lithair.gateway.application import BuiltIn, make_application
 from lithair.gateway.auth_routes import Auth
 from lithair.gateway.backup_route import BACKUP_PATH, BackupRoute
 from lithair.gateway.callers import Callers
+from lithair.gateway.contract import ConnectionDelegate, OpenOutlet, Transport
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.figures import Figures
 from lithair.gateway.gate import Gate
+from lithair.gateway.http_transport import HttpTransport
 from lithair.gateway.limits import PATIENCE, BodyLimits, Patience
 from lithair.gateway.links import Links
 from lithair.gateway.machines import Machines
@@ -39,7 +43,6 @@ from lithair.gateway.site import Site
 from lithair.gateway.static_files import StaticSite, read_site
 from lithair.gateway.streams.streams import Streams
 from lithair.gateway.tls import server_context
-from lithair.gateway.tornado_outlet import open_outlet
 from lithair.gateway.tornado_transport import TornadoTransport
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
@@ -51,6 +54,14 @@ DRAIN_LOOK_S: Final = 0.02
 # Logs, sockets to models, libraries: what else has a descriptor beside the connections.
 DESCRIPTORS_RESERVED: Final = 128
 DESCRIPTORS_WANTED: Final = 65_536  # a connection takes some 10 KiB here, so memory ends first
+
+MakeTransport = Callable[
+    [asyncio.AbstractEventLoop, ConnectionDelegate, int, ssl.SSLContext | None, Patience], Transport
+]
+TRANSPORTS: Final[dict[str, tuple[MakeTransport, OpenOutlet]]] = {
+    "httptools": (HttpTransport, http_outlet.open_outlet),
+    "tornado": (TornadoTransport, tornado_outlet.open_outlet),
+}
 
 _log = logging.getLogger("lithair.http")
 
@@ -96,13 +107,14 @@ async def serve(child: Child, patience: Patience) -> None:
         BodyLimits(settings.body_bytes_single, settings.body_bytes_bulk),
         _callers(child, is_tls=tls is not None),
     )
+    make_transport, open_outlet = TRANSPORTS[settings.http_transport]
     streams = Streams(child.declaration, child.run_dir, open_outlet)
     site.streams = streams
     for bearers in (sessions, machines):
         if bearers is not None:
             bearers.tell_ends(streams.token_ended)
-    transport = TornadoTransport(loop, site, connections_max(), tls, patience)
-    transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
+    transport = make_transport(loop, site, connections_max(), tls, patience)
+    await transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
     child.figures = lambda: site.figures.told(transport.connections, streams.figures())
     stopping = asyncio.Event()
     loop.add_reader(child.stop_fd, stopping.set)
@@ -176,7 +188,7 @@ def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> Buil
 
 
 async def _sweep_until(
-    stopping: asyncio.Event, transport: TornadoTransport, child: Child, interval_s: float
+    stopping: asyncio.Event, transport: Transport, child: Child, interval_s: float
 ) -> None:
     # A loop that hangs (a user's route that blocks) does no work that it could count.
     child.pending = True
@@ -189,9 +201,7 @@ async def _sweep_until(
             child.progress += 1
 
 
-async def _drain(
-    loop: asyncio.AbstractEventLoop, transport: TornadoTransport, streams: Streams
-) -> None:
+async def _drain(loop: asyncio.AbstractEventLoop, transport: Transport, streams: Streams) -> None:
     transport.stop_accepting()
     await streams.close()  # they have no end of their own
     deadline_s = loop.time() + DRAIN_S

@@ -9,15 +9,12 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
 
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import SSLIOStream, StreamClosedError
 
 from lithair.gateway.contract import Connection, Outlet
-
-# The system doubles it. More would only hide how far behind a reader is.
-SEND_BUFFER_BYTES: Final = 128 << 10
+from lithair.gateway.limits import STREAM_BUFFER_BYTES
 
 
 class TornadoOutlet:
@@ -36,7 +33,7 @@ class TornadoOutlet:
             return
         beneath = stream.socket
         assert beneath is not None, "only a closed stream has none"
-        beneath.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        beneath.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER_BYTES)
         stream.set_nodelay(True)
         self._send = self._send_encrypted if isinstance(stream, SSLIOStream) else beneath.send
         if stream.writing():  # the head is not on its way yet

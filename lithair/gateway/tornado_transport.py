@@ -41,14 +41,12 @@ from lithair.gateway.limits import (
     BODY_BYTES_PER_S_MIN,
     HEAD_BYTES_MAX,
     HEAD_FIELDS_MAX,
+    SENDING_STALLED_MAX_MS,
     Patience,
 )
 
 HEAD_BYTES_READ_MAX: Final = 128 << 10  # beyond it Tornado closes; up to it we can say why
 BODY_BYTES_UNLIMITED: Final = 1 << 62  # the exchange counts
-SENDING_STALLED_MAX_MS: Final = (
-    60_000  # a peer that takes nothing of its answer for so long is gone
-)
 
 _log = logging.getLogger("lithair.http")
 
@@ -231,7 +229,7 @@ class TornadoTransport(HTTPServerConnectionDelegate):
         )
         self._server.conn_params.header_timeout = None
 
-    def listen(self, sockets: Sequence[socket.socket]) -> None:
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Accept connections."""
         for listener in sockets:
             listener.setblocking(False)  # Tornado accepts until there is nobody left

@@ -5,6 +5,7 @@ that show every byte of an answer.
 """
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Generator
@@ -18,6 +19,7 @@ from lithair.process import Child
 from tests.support.waiting import wait_until
 
 ANSWER_TIMEOUT_S = 10.0
+TRANSPORT = "LT_HTTP_TRANSPORT"
 
 
 @dataclass
@@ -57,7 +59,8 @@ def gateway(
     """Run the gateway of an application; its models are the caller's business."""
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
-    declaration = app.with_run_dir(str(run_dir)).declaration({}, {})
+    environ = {TRANSPORT: os.environ[TRANSPORT]} if TRANSPORT in os.environ else {}
+    declaration = app.with_run_dir(str(run_dir)).declaration(environ, {})
     reporter = HeardReporter()
     child = Child("gateway", "gateway-0", declaration, str(run_dir), [listener.detach()], reporter)
     thread = threading.Thread(target=server.run, args=(child, patience), name="gateway")

@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stranger(folder: Path) -> Generator[httpx2.Client]:
+def stranger(transport: str, folder: Path) -> Generator[httpx2.Client]:
     """Somebody who has no token."""
     with application(folder).running() as server, httpx2.Client(base_url=server.url) as http:
         yield http

@@ -118,7 +118,7 @@ class Upload(tornado.web.RequestHandler):
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Generator[httpx2.Client]:
+def client(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[httpx2.Client]:
     public = tmp_path_factory.mktemp("public")
     (public / "index.html").write_text("<h1>home</h1>")
     (public / "sub").mkdir()

@@ -119,7 +119,7 @@ def test_a_token_has_a_limit_wherever_it_comes_from(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def behind_proxy(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+def behind_proxy(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     folder = tmp_path_factory.mktemp("proxied")
     app = (
         Lithair()

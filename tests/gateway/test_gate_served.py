@@ -21,7 +21,7 @@ SINGLE_MAX = 1000
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Generator[httpx2.Client]:
+def stranger(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[httpx2.Client]:
     """Somebody without a session."""
     folder = tmp_path_factory.mktemp("served")
     app = application(folder).with_cors([SHOP]).with_max_body_size(SINGLE_MAX)

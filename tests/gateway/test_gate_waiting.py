@@ -1,6 +1,7 @@
 """A request whose token has to be asked about waits, by itself, and nothing of it is read."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +13,20 @@ from tornado.web import Application
 from lithair import Lithair
 from lithair.declaration import SessionsDeclaration
 from lithair.gateway.bearers import UNKNOWN, Unknown
+from lithair.gateway.contract import Transport
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.gate import Gate
 from lithair.gateway.identity import Identity, of_session
 from lithair.gateway.limits import BodyLimits, Patience
 from lithair.gateway.model_site import ModelSite
+from lithair.gateway.server import TRANSPORTS
 from lithair.gateway.sessions import hash_of
 from lithair.gateway.site import Site
-from lithair.gateway.tornado_transport import TornadoTransport
 from lithair.http import Session
 from lithair.phase import FAILED
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.sockets import model_endpoint
-from tests.gateway.harness import RawConnection
+from tests.gateway.harness import TRANSPORT, RawConnection
 from tests.support.waiting import wait_until
 
 TOKEN, OTHER = "A" * 43, "B" * 43
@@ -100,9 +102,9 @@ def in_front_of(talk: Callable[[Waiting], None], folder: Path) -> None:
         gate = Gate(with_sessions, sessions, None)
         limits = BodyLimits(single=1000, bulk=1000)
         site = Site({model.path: model}, Application(), gate, CrossOrigin(()), limits)
-        transport = TornadoTransport(loop, site, 100, None, HASTY)
+        transport = TRANSPORTS[os.environ[TRANSPORT]][0](loop, site, 100, None, HASTY)
         listener = socket.create_server(("127.0.0.1", 0))
-        transport.listen([listener])
+        await transport.listen([listener])
         waiting = Waiting(loop, site, sessions, listener.getsockname()[1])
         sweeping = loop.create_task(sweep(transport, waiting))
         try:
@@ -116,7 +118,7 @@ def in_front_of(talk: Callable[[Waiting], None], folder: Path) -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-async def sweep(transport: TornadoTransport, waiting: Waiting) -> None:
+async def sweep(transport: Transport, waiting: Waiting) -> None:
     while True:
         await asyncio.sleep(HASTY.sweep_s)
         transport.sweep()

@@ -9,8 +9,8 @@ from lithair import Lithair
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.gate import Gate
 from lithair.gateway.limits import PATIENCE, BodyLimits
+from lithair.gateway.server import TRANSPORTS
 from lithair.gateway.site import Site
-from lithair.gateway.tornado_transport import TornadoTransport
 from tests.gateway.harness import RawAnswer, RawConnection
 from tests.support.waiting import wait_until
 
@@ -36,17 +36,17 @@ def talk(port: int, site: Site) -> list[RawAnswer]:
     return [refused, first, again]
 
 
-def test_too_many_bodies_at_once_are_refused_and_then_taken_again() -> None:
+def test_too_many_bodies_at_once_are_refused_and_then_taken_again(transport: str) -> None:
     async def run() -> tuple[list[RawAnswer], Site]:
         loop = asyncio.get_running_loop()
         gate = Gate(Lithair().declaration({}, {}), None, None)
         site = Site({}, Application([("/", Sink)]), gate, CrossOrigin(()), LIMITS)
-        transport = TornadoTransport(loop, site, 100, None, PATIENCE)
+        carrier = TRANSPORTS[transport][0](loop, site, 100, None, PATIENCE)
         listener = socket.create_server(("127.0.0.1", 0))
-        transport.listen([listener])
+        await carrier.listen([listener])
         answers = await asyncio.to_thread(talk, listener.getsockname()[1], site)
-        await asyncio.to_thread(wait_until, lambda: not transport.connections, "the end of all")
-        transport.stop_accepting()
+        await asyncio.to_thread(wait_until, lambda: not carrier.connections, "the end of all")
+        carrier.stop_accepting()
         return answers, site
 
     (refused, first, again), site = asyncio.run(asyncio.wait_for(run(), 20))

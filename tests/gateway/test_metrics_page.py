@@ -35,7 +35,7 @@ def application(folder: Path) -> Lithair:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+def url(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     with application(tmp_path_factory.mktemp("metrics")).running() as server:
         yield server.url
 

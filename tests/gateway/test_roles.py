@@ -99,7 +99,7 @@ def test_the_roles_that_are_remembered_are_bounded() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+def server(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     with market.application(tmp_path_factory.mktemp("market")).running() as server:
         yield server
 

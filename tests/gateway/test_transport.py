@@ -30,13 +30,15 @@ def application() -> Lithair:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningGateway]:
+def served(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningGateway]:
     with gateway(application(), tmp_path_factory.mktemp("run")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningGateway]:
+def impatient(
+    transport: str, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[RunningGateway]:
     with gateway(application(), tmp_path_factory.mktemp("run"), SHORT) as running:
         yield running
 

@@ -1,0 +1,231 @@
+"""The head of a request, from bytes to Tornado's words, and how its body is framed.
+
+Owns what is taken for HTTP and what is refused. llhttp (through httptools) reads the fields. The
+request line is read here, because llhttp knows a fixed list of methods and no UTF-8 in a target;
+and what it lets pass that two readers could understand in two ways, is refused here:
+
+    head    := [CRLF] method SP target SP ("HTTP/1.0" | "HTTP/1.1") CRLF (field CRLF)* CRLF
+    method  := 1 to 24 tchar (RFC 9110, 5.6.2)
+    target  := (visible ASCII | byte from 128 on)+
+    framing := no body | one Content-Length of digits | Transfer-Encoding: chunked in HTTP/1.1
+
+Law: a head is read exactly up to its empty line. What is not certainly one request is refused, and
+its connection is closed: the bytes behind it mean nothing any more.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import httptools
+from tornado.httputil import HTTPHeaders, RequestStartLine
+
+from lithair.gateway.answers import Problem
+from lithair.gateway.limits import HEAD_BYTES_MAX, HEAD_FIELDS_MAX
+
+HEAD_BYTES_READ_MAX: Final = 128 << 10  # up to here it is read to its end, so the next one counts
+CHUNKED: Final = -1  # the length of a body whose chunks say where it ends
+
+_END: Final = b"\r\n\r\n"
+_NAMES_MAX: Final = 1024  # distinct field names whose usual spelling is remembered
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
+_METHOD: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}"
+_REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) (HTTP/1\.[01])\r\n" % _METHOD)
+_BEGUN_LINE: Final = re.compile(rb"%b( ([!-~\x80-\xff]+( [HTP/1.]{0,7}[01]?\r?)?)?)?" % _METHOD)
+_ANY_LINE: Final = b"GET / HTTP/1.1\r\n"  # for llhttp, in place of the one that was read here
+_KEPT_ALIVE_1_0: Final = ("GET", "HEAD")
+_LENGTH: Final = "Content-Length"
+_ENCODING: Final = "Transfer-Encoding"
+
+
+class HeadError(Exception):
+    """What came is no request; its connection can't go on."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
+
+
+class RequestFields(HTTPHeaders):
+    """The fields of a request; asking for one is a dict look-up where it is spelled as usual."""
+
+    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
+        self._combined_cache: dict[str, str] = {}
+        held: dict[str, list[str]] = {}
+        for name, value in fields:  # llhttp leaves the blanks behind a value to us
+            usual, text = _usual_name(name), value.decode("latin-1").rstrip(" \t")
+            if usual in held:
+                held[usual].append(text)
+            else:
+                held[usual] = [text]
+        self._as_list = held
+
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """Give a field's value, several ones of that name joined by commas."""
+        values = self._as_list.get(key)
+        if values is None:
+            values = self._as_list.get(_usual_name(key.encode("latin-1", "replace")))
+            if values is None:
+                return default
+        return values[0] if len(values) == 1 else ",".join(values)
+
+
+@lru_cache(_NAMES_MAX)
+def _usual_name(name: bytes) -> str:
+    return "-".join([part.capitalize() for part in name.decode("latin-1").split("-")])
+
+
+class Head(NamedTuple):
+    """A request up to its body, which is `length` bytes, or CHUNKED; 0 for none."""
+
+    start_line: RequestStartLine
+    fields: RequestFields
+    length: int
+    keeps_alive: bool
+    problem: Problem | None  # what it is refused for; its body can be told all the same
+
+
+class HeadReader:
+    """Reads the heads of one connection, in whatever pieces they come."""
+
+    __slots__ = ("_fed", "_fields", "_has_skipped", "_held", "_is_complete", "_line", "_parser")
+
+    def __init__(self) -> None:
+        self._parser: httptools.HttpRequestParser | None = None
+        self._held = b""  # of an incomplete head
+        self._line: re.Match[bytes] | None = None  # its request line, once that is there
+        self._fed = 0  # bytes of it that the parser has had, or something in their place
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._is_complete = False
+        self._has_skipped = False  # an empty line in front of this head
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether part of a head is there."""
+        return self._held != b""
+
+    def take(self, data: bytes) -> tuple[Head, bytes] | None:
+        """Take bytes in; gives the head once it is complete, and what follows it.
+
+        Raises HeadError.
+        """
+        held = self._held + data if self._held else data
+        line = self._line
+        if line is None:
+            if held[:2] == b"\r\n" and not self._has_skipped:
+                self._has_skipped = True  # an empty line, which RFC 9112 (2.2) tolerates
+                held = held[2:]
+            self._line = line = _REQUEST_LINE.match(held)
+            if line is None:
+                self._hold_line(held)
+                return None
+        end = held.find(_END, max(line.end() - 2, len(self._held) - len(_END)))
+        if end < 0:
+            if len(held) > HEAD_BYTES_READ_MAX:
+                raise HeadError(_too_long(len(line[2])))
+            self._held = held
+            self._feed(held, len(held))
+            if self._is_complete:
+                raise HeadError(_malformed())
+            return None
+        end += len(_END)
+        self._feed(held, end)
+        head = self._head(line, end)
+        self._held, self._fed, self._line = b"", 0, None
+        self._has_skipped = False
+        return head, held[end:]
+
+    def close(self) -> None:
+        """Let go of the parser, which holds this reader."""
+        self._parser = None
+
+    def _hold_line(self, held: bytes) -> None:
+        """Keep the beginning of a request line, if it is one."""
+        if held not in (b"", b"\r") and not _BEGUN_LINE.fullmatch(held):
+            raise HeadError(_malformed())
+        if len(held) > HEAD_BYTES_READ_MAX:
+            raise HeadError(_too_long(len(held)))
+        self._held = held
+
+    def _feed(self, held: bytes, end: int) -> None:
+        parser = self._parser
+        if parser is None:
+            parser = self._parser = httptools.HttpRequestParser(self)
+        if self._fed:
+            piece = held[self._fed : end]
+        else:
+            assert self._line is not None
+            piece = _ANY_LINE + held[self._line.end() : end]
+        self._fed = end
+        try:
+            parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._parser = None  # nothing is upgraded: a request like any other
+        except httptools.HttpParserError:
+            raise HeadError(_malformed()) from None
+
+    def _head(self, line: "re.Match[bytes]", end: int) -> Head:
+        if not self._is_complete:
+            raise HeadError(_malformed())
+        fields = RequestFields(self._fields)
+        method, target = line[1].decode("ascii"), line[2].decode("latin-1")
+        start_line = RequestStartLine(method, target, line[3].decode("ascii"))
+        length = _body_length(fields, start_line.version)
+        keeps_alive = _keeps_alive(start_line, fields, length)
+        problem: Problem | None = None
+        if len(self._fields) > HEAD_FIELDS_MAX:
+            problem = Problem(431, f"The request has more than {HEAD_FIELDS_MAX} header fields")
+        elif end > HEAD_BYTES_MAX:
+            problem = _too_long(len(target))
+        if length or not keeps_alive:
+            self._parser = None  # it waits for a body, or for nothing more
+        self._fields, self._is_complete = [], False
+        return Head(start_line, fields, length, keeps_alive, problem)
+
+    # The parser's side.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field."""
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Take note that the head has ended."""
+        self._is_complete = True
+
+
+def _malformed() -> Problem:
+    return Problem(400, "This is no HTTP/1.1 request")
+
+
+def _too_long(target_size: int) -> Problem:
+    if target_size > HEAD_BYTES_MAX // 2:
+        return Problem(414, "The request's path and query string are too long")
+    return Problem(431, f"The request's head is over {HEAD_BYTES_MAX} bytes")
+
+
+def _body_length(fields: RequestFields, version: str) -> int:
+    """Tell how the body is framed (RFC 9112, 6); raises HeadError for whatever is ambiguous."""
+    lengths, encodings = fields.get_list(_LENGTH), fields.get_list(_ENCODING)
+    if not lengths and not encodings:
+        return 0
+    if lengths and encodings:
+        raise HeadError(Problem(400, f"The request has both {_LENGTH} and {_ENCODING}"))
+    if encodings:
+        if len(encodings) != 1 or encodings[0].lower() != "chunked" or version != "HTTP/1.1":
+            raise HeadError(Problem(400, f"The only {_ENCODING} is chunked, in HTTP/1.1"))
+        return CHUNKED
+    if len(lengths) != 1 or not _DIGITS.fullmatch(lengths[0]):
+        raise HeadError(Problem(400, f"The {_LENGTH} is not one whole number"))
+    return int(lengths[0])
+
+
+def _keeps_alive(line: RequestStartLine, fields: RequestFields, length: int) -> bool:
+    wanted = fields.get("Connection")
+    if line.version == "HTTP/1.1":
+        return wanted is None or "close" not in _tokens(wanted)
+    is_framed = length != 0 or line.method in _KEPT_ALIVE_1_0 or _LENGTH in fields
+    return is_framed and wanted is not None and "keep-alive" in _tokens(wanted)
+
+
+def _tokens(text: str) -> list[str]:
+    return [token.strip().lower() for token in text.split(",")]

@@ -1,0 +1,106 @@
+"""The transport over a C parser: connections of asyncio that speak Tornado's contract.
+
+Owns the listening and all connections of a gateway, and how long each is waited for. Law: a peer
+that is slow costs a slot and a few KiB for a bounded time, whatever it sends.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Final
+
+from lithair.gateway.contract import ConnectionDelegate
+from lithair.gateway.http_connection import HttpConnection
+from lithair.gateway.limits import SENDING_STALLED_MAX_MS, Patience
+
+BACKLOG: Final = 4096  # connections that the kernel may have accepted before we look
+
+_log = logging.getLogger("lithair.http")
+
+
+class HttpTransport:
+    """HTTP on inherited sockets."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        delegate: ConnectionDelegate,
+        connections_max: int,
+        tls: ssl.SSLContext | None,
+        patience: Patience,
+    ) -> None:
+        self.loop = loop
+        self.now = loop.time
+        self.delegate = delegate
+        self.patience = patience
+        self.is_tls = tls is not None
+        self.scheme = "http" if tls is None else "https"
+        self.is_stopping = False
+        self.done: asyncio.Future[None] = loop.create_future()  # whoever need not wait, gets this
+        self.done.set_result(None)
+        self._tls = tls
+        self._connections_max = connections_max
+        self._connections: set[HttpConnection] = set()
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections."""
+        for listener in sockets:
+            listener.setblocking(False)
+            # Inherited by the connections: ends those that never take their answer.
+            if listener.family in (socket.AF_INET, socket.AF_INET6):
+                listener.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SENDING_STALLED_MAX_MS
+                )
+            server = await self.loop.create_server(
+                lambda: HttpConnection(self),
+                sock=listener,
+                backlog=BACKLOG,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self.patience.head_s,
+            )
+            self._servers.append(server)
+
+    def opened(self, connection: HttpConnection) -> None:
+        """Take a connection in."""
+        self._connections.add(connection)
+        if len(self._connections) > self._connections_max:
+            _log.warning("%d connections: closing a new one", len(self._connections))
+            connection.transport.abort()
+
+    def closed(self, connection: HttpConnection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    def sweep(self) -> None:
+        """Close what is idle for long or too slow; to be called each second."""
+        now = self.now()
+        for connection in list(self._connections):
+            connection.sweep(now)
+
+    def stop_accepting(self) -> None:
+        """Accept nothing new, close idle connections, and say so on the others' next answers."""
+        self.is_stopping = True
+        for server in self._servers:
+            server.close()
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close the connections that are between requests."""
+        for connection in list(self._connections):
+            if connection.is_idle():
+                connection.transport.close()
+
+    def close(self) -> None:
+        """Close every connection, finished or not."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.transport.abort()
