@@ -2,9 +2,8 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Generator
-from types import ModuleType
-from typing import cast
 
 import httpx2
 import pytest
@@ -20,7 +19,7 @@ ABOUT_OTHERS = ("test_users", "test_past_processes", "test_permission_map", "tes
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Have whatever is asked over HTTP asked over each transport."""
-    module = cast("ModuleType", metafunc.module)
+    module = sys.modules[metafunc.function.__module__]
     name = module.__name__.rpartition(".")[2]
     source = inspect.getsource(module)
     if name not in (*ABOUT_OTHERS, "test_http_transport") and any(
