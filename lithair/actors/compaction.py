@@ -204,9 +204,13 @@ class Compaction:
         assert self._wanted is not None
         self._sealed = sealed
         self._step = Step.HEARING
-        # An item is purged wholly or not at all: its last event may be the last of all.
-        nearest = None if self._wanted.purge else self._nearest_cut
-        self._bound.ask(sealed, nearest, self._merge, self._fail)
+        is_kept = self._wanted.keep_history or self._log.has_archive
+        if self._wanted.purge:  # wholly or not at all: the item's last event may be the last of all
+            self._bound.ask(sealed, None, self._merge, self._fail)
+        elif is_kept:  # listeners read the archive
+            self._merge(sealed)
+        else:
+            self._bound.ask(sealed, self._nearest_cut, self._merge, self._fail)
 
     def _nearest_cut(self, seq: int) -> int:
         """Give where the last segment ends that is not written any more, up to `seq`; 0: none."""

@@ -37,6 +37,8 @@ LOOK_MS: Final = 1000  # how late a request of the command line may be seen
 SYNC_MS: Final = 100  # how much handled work a power loss may have done again
 AWAIT_MS: Final = 250  # the model's process makes the cursor when it has opened its log
 
+WAITING: Final = "waiting for the model's process"
+
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +76,7 @@ class Parts(NamedTuple):
 
 
 def _await_cursor(child: Child, source: ListenerSource, files: ListenerFiles) -> CursorFile | None:
+    child.phase(SERVING, WAITING)  # it may take as long as it takes to mend the model
     while not child.stopping:
         try:
             cursor = files.open_cursor(writable=True)
@@ -81,7 +84,6 @@ def _await_cursor(child: Child, source: ListenerSource, files: ListenerFiles) ->
             child.fail(str(error), EXIT_FAILED)
         if cursor is not None:
             return cursor
-        child.detail = "waiting for the model's process"
         source.pause(AWAIT_MS)
     return None
 

@@ -259,3 +259,30 @@ def test_what_a_purge_has_erased_does_not_hold_the_cursor(tmp_path: Path) -> Non
     place.listen()
     place.wait_for_cursor(3)
     assert ear.told() == [(1, "create", "a")]
+
+
+def test_with_an_archive_nothing_is_dropped_and_no_listener_waited_for(tmp_path: Path) -> None:
+    ear = Ear()
+    ear.faults[1] = 1_000_000
+    place = place_of(tmp_path, ear)
+    served = place.serve()
+    place.listen()
+    write(served, "a", "b", "c")
+    wait_until(place.files.failing, "the failure")
+    assert served.ask(Verb.COMPACT, (("keep_history", "true"),)).status == 200
+    ear.faults.clear()
+    place.wait_for_cursor(3)
+    assert ear.told() == [(1, "create", "a"), (2, "create", "b"), (3, "create", "c")]
+
+
+def test_a_listener_waits_for_a_model_that_has_never_been_opened(tmp_path: Path) -> None:
+    ear = Ear()
+    place = place_of(tmp_path, ear)
+    listened = place.listen()
+    wait_until(lambda: listened.child.detail, "what it waits for")
+    assert listened.child.detail == "waiting for the model's process"
+    served = place.serve()
+    write(served, "a")
+    place.wait_for_cursor(1)
+    assert listened.child.detail == ""
+    assert ear.seqs() == [1]
