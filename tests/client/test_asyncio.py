@@ -24,7 +24,7 @@ def play(client: Client, story: Story) -> None:
 
 
 def test_every_read_is_that_of_its_sync_twin(client: Client, books: Handle[Book]) -> None:
-    """Pages, fields, counts, histories and figures are equal."""
+    """Pages, fields, counts, histories, figures and events are equal."""
     made = books.bulk_create([Book(title=f"{n}", year=n, from_="x") for n in range(3)])
 
     async def story(handle: AsyncHandle[Book]) -> None:
@@ -38,8 +38,10 @@ def test_every_read_is_that_of_its_sync_twin(client: Client, books: Handle[Book]
         assert [book async for book in handle.iterate()] == made
         assert await handle.history(made[0].id) == books.history(made[0].id)
         assert await handle.stats() == books.stats()
-        with pytest.raises(LithairError, match="no subscriptions"):
-            handle.subscribe()
+        since = books.history(made[0].id)[0].seq - 1
+        async with handle.subscribe(since) as events:
+            with books.subscribe(since) as theirs:
+                assert [await anext(events) for _ in made] == [next(theirs) for _ in made]
 
     play(client, story)
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from lithair import Handle, LithairError, ValidationFailed
+from lithair import Handle, ValidationFailed
 from lithair.client.filters import Filters
 from tests.client.library import PAGE, Book, Kind, Level, Place, Reader
 
@@ -168,9 +168,3 @@ def test_stats_are_the_models(three: Handle[Book], readers: Handle[Reader]) -> N
     assert stats.approx_ram_bytes > 0
     assert stats.raftlog_size_bytes > 0
     assert readers.stats().item_count == 0
-
-
-def test_subscribe_says_that_it_is_not_there_yet(books: Handle[Book]) -> None:
-    """With a sentence, when it is called."""
-    with pytest.raises(LithairError, match="no subscriptions"):
-        books.subscribe()
