@@ -1,4 +1,4 @@
-"""Runs every benchmark and writes bench/RESULTS.md: `make bench`, about a quarter of an hour.
+"""Runs every benchmark and writes bench/RESULTS.md: `make bench`, about twenty minutes.
 
 Some need 3 GB of disk below the project, and 1 GB of memory.
 """
@@ -15,6 +15,7 @@ from bench import (
     reads_beside_syncs,
     retention,
     session_end,
+    streams,
 )
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -38,6 +39,7 @@ def main() -> None:
         logins,
         gated,
         session_end,
+        streams,
     )
     for benchmark in benchmarks:
         section = benchmark.measure()
