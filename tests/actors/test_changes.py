@@ -113,6 +113,20 @@ def test_nothing_is_told_before_it_is_committed(served: Follows, disk: Simulated
     assert served.all_changes(0) == [(1, CREATE, "a"), (2, CREATE, "b")]
 
 
+def test_a_damaged_record_is_not_told_and_what_follows_it_is(
+    served: Follows, disk: SimulatedFiles
+) -> None:
+    """An event whose item's record before it is damaged is told as one of an unknown past."""
+    served.write(Verb.CREATE, {"id": "a", "text": "damaged"})
+    served.write(Verb.PATCH, {"text": "whole"}, "a")
+    inode = next(inode for path, inode in disk.names_cached.items() if path.endswith(".raftlog"))
+    inode.cached = inode.cached.replace(b'"damaged"', b'"DAMAGED"')
+    assert served.refusal(0).status == 500
+    assert b"DAMAGED" not in served.refusal(0).body
+    assert [event.before for event in served.changes(1).events] == [b""]
+    assert served.all_changes(1, text="damaged") == [(2, LEAVE, "a")]
+
+
 def test_what_can_not_be_answered_is_refused(served: Follows) -> None:
     served.write(Verb.CREATE, {"id": "a"})
     assert served.refusal(2).status == 400

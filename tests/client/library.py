@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 import psutil
 
-from lithair import Hidden, Indexed, Lithair, Model, PrimaryKey, Unique
+from lithair import Client, Hidden, Indexed, Lithair, Model, PrimaryKey, Unique
 from lithair.transport.control_socket import ControlClient
 
 PAGE = 100  # as many items as a server gives at once; less than usual, for speed
@@ -67,6 +67,13 @@ def library(place: Path, *models: type[Model]) -> Lithair:
         name = model.__name__.lower()
         app = app.with_model(model, place / name, f"/api/{name}s")
     return app
+
+
+def mirror(lithair: Client) -> None:
+    """Keep a reader for each tally, as a worker that waits for events until it is stopped."""
+    readers = lithair.model(Reader)
+    for event in lithair.model(Tally).subscribe(since=0):
+        readers.apply_replicated_item(Reader(handle=event.id, name=f"{event.item.n}"))
 
 
 def pid_of(run_dir: str, name: str) -> int:

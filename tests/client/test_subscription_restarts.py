@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lithair import Client, Handle, connect
@@ -16,7 +17,7 @@ from lithair.errors import Dropped, ModelUnavailable
 from lithair.phase import FAILED, SERVING
 from lithair.transport.control_socket import ControlClient
 from lithair.transport.sockets import SOCKET_PATH_BYTES_MAX
-from tests.client.library import Tally, kill, library
+from tests.client.library import Reader, Tally, kill, library, mirror, pid_of
 from tests.support.leaks import no_process_left
 from tests.support.waiting import wait_until
 
@@ -228,6 +229,18 @@ def is_written(handle: Handle[Tally]) -> bool:
     except ModelUnavailable:
         return False
     return True
+
+
+def test_a_worker_that_follows_a_model_stops_with_its_server(tmp_path: Path) -> None:
+    app = library(tmp_path, Tally, Reader).with_worker(mirror, "mirror")
+    with no_process_left(), app.running() as server:
+        tallies, readers = server.handle(Tally), server.handle(Reader)
+        for n in range(3):
+            tallies.apply_replicated_item(Tally(id="a", n=n))
+        wait_until(lambda: readers.get("a") == Reader(handle="a", name="2"), "the mirror")
+        worker = psutil.Process(pid_of(server.run_dir, "mirror"))
+        server.stop()
+        assert not worker.is_running()
 
 
 def test_the_server_may_restart_and_when_it_stays_away_the_subscriber_is_told(
