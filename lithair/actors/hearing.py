@@ -16,6 +16,7 @@ from lithair.client.calls import Calls
 from lithair.core import changes
 from lithair.core.as_of import rfc3339
 from lithair.declaration import ListenerDeclaration, ModelDeclaration
+from lithair.errors import LithairError
 from lithair.model import Model
 from lithair.process import EXIT_DONE
 from lithair.storage.dead_letters import Letter
@@ -67,7 +68,10 @@ class Hearing:
         if isinstance(answer, Awaitable):
             if self._runner is None:
                 self._runner = asyncio.Runner()
-            self._runner.run(_finished(cast("Awaitable[object]", answer)))
+            try:
+                self._runner.run(_finished(cast("Awaitable[object]", answer)))
+            except asyncio.CancelledError as error:  # no Exception; but nobody else cancels it
+                raise LithairError("it was cancelled by something that it has awaited") from error
 
     def close(self) -> None:
         """Close the listener, if it has a `close()`, and its event loop."""

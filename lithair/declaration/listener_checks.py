@@ -103,6 +103,8 @@ def _listener_problem(one: AskedListener) -> str | None:
 def _signature_problem(function: object, wanted: str) -> str | None:
     """Say when a function can't be called with one event; None where that can't be known."""
     assert callable(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return f"it yields, so nothing of it would be run; write {wanted} without yield"
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -96,6 +96,23 @@ def test_an_async_listener_is_awaited_and_has_one_event_loop(tmp_path: Path) -> 
     assert len(ear.loops) == 1
 
 
+class CancellingEar(AsyncEar):
+    async def on_event(self, event: Event[Note]) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        await super().on_event(event)
+        if self.tries.count(event.seq) == 1:
+            raise asyncio.CancelledError
+
+
+def test_an_async_listener_that_is_cancelled_has_failed(tmp_path: Path) -> None:
+    ear = CancellingEar()
+    place = place_of(tmp_path, ear)
+    served = place.serve()
+    place.listen()
+    write(served, "a", "b")
+    place.wait_for_cursor(2)
+    assert ear.tries == [1, 1, 2, 2]
+
+
 def test_from_now_on_is_from_the_start_of_the_server_and_not_of_the_listener(
     tmp_path: Path,
 ) -> None:

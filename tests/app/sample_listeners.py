@@ -1,6 +1,7 @@
 """Listeners in a module: what the tests of their declaration declare."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from lithair import Lithair
@@ -30,6 +31,11 @@ class Deaf:
 class Greedy:
     def on_event(self, event: Event[Email], more: int) -> None:
         heard.append(event.seq + more)
+
+
+class Yielding:
+    def on_event(self, event: Event[Email]) -> Iterator[int]:
+        yield event.seq
 
 
 class Holding:

@@ -10,7 +10,16 @@ from lithair.core.listening import Retries
 from lithair.declaration import Declaration, pack, unpack
 from tests.app import sample_listeners
 from tests.app.sample_app import Email, Page, Product, nightly
-from tests.app.sample_listeners import Announcer, Deaf, Greedy, Holding, Indexer, announce, greedy
+from tests.app.sample_listeners import (
+    Announcer,
+    Deaf,
+    Greedy,
+    Holding,
+    Indexer,
+    Yielding,
+    announce,
+    greedy,
+)
 
 WRONG: Any = object()
 NAMELESS: Any = eval("lambda event: event")  # it has no name
@@ -88,6 +97,7 @@ def a_listener(listener: object = None, **named: Any) -> Lithair:
         (a_listener(greedy), "greedy is a function; write @app.on_change(Model), or"),
         (a_listener(Deaf()), "the Deaf object has no on_event(event), plain or async"),
         (a_listener(Greedy()), "it has to take one argument, the event; write Greedy.on_event("),
+        (a_listener(Yielding()), "it yields, so nothing of it would be run; write Yielding.on_"),
         (a_listener(Holding()), "the Holding object can't be sent to another process: it can't be"),
         (a_listener(name="a/b"), "the name 'a/b' has to be at most 64 letters"),
         (a_listener(name=None), "the name None has to be at most 64 letters"),
