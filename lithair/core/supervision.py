@@ -5,7 +5,7 @@ returns what to do; nothing here starts, signals or waits. Time is an argument (
 monotonic).
 
     start order: models, gateways, then workers and listeners once every model serves or has failed
-    stop order:  gateways, then workers, listeners, then models; 10 s each at most, then killed
+    stop order:  gateways, then workers and listeners, then models; 10 s each at most, then killed
     one for one: a process that dies is started again alone (`core.restart`)
     the end:     asked to stop -> 0; every gateway failed -> 1; every model locked by another -> 5
 """
@@ -27,7 +27,7 @@ from lithair.core.supervised import (
 from lithair.phase import FAILED, SERVING
 
 START_ORDER: Final = (MODEL, GATEWAY, WORKER, LISTENER)
-STOP_ORDER: Final = (GATEWAY, WORKER, LISTENER, MODEL)
+STOP_ORDER: Final = ((GATEWAY,), (WORKER, LISTENER), (MODEL,))
 AFTER_MODELS: Final = (WORKER, LISTENER)  # they ask models, first of all
 
 LOCKED_STATUS: Final = 5
@@ -236,8 +236,8 @@ class Supervision:
                 if process.is_alive and not process.kill_reason:
                     yield self._kill(process, "asked to stop at once")
             return
-        for kind in STOP_ORDER:
-            alive = [process for process in self.of_kind(kind) if process.is_alive]
+        for kinds in STOP_ORDER:
+            alive = [one for kind in kinds for one in self.of_kind(kind) if one.is_alive]
             for process in alive:
                 if process not in self._asked:
                     self._asked.add(process)
