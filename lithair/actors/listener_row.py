@@ -56,6 +56,7 @@ class Row:
                 return True
             self._reread(fact.seq)
             if self.wait_ms() > 0:
+                self._show()  # a row that another life of the process has left
                 return False
         try:
             self._hearing.hear(fact)
@@ -119,6 +120,9 @@ class Row:
                 self._end()
             return True
         self._keep(failing)
+        if what is Then.DISABLE:
+            name = self._child.name
+            log.error("disabled; when it can go on, run: lithair listeners enable %s", name)
         return False
 
     def _is_buried(self, fact: FeedEvent, error: str, tries: int) -> bool:
@@ -133,13 +137,17 @@ class Row:
 
     def _keep(self, failing: Failing) -> None:
         self._failing = failing
-        self._child.detail = _told(failing, self._retries)
+        self._show()
         try:
             self._files.keep_failing(failing)
             self._is_kept = True
         except OSError as error:  # a full disk: it is tried again all the same
             self._is_kept = False
             log.warning("the failure can't be kept: %s", error)
+
+    def _show(self) -> None:
+        assert self._failing is not None, "a row"
+        self._child.detail = _told(self._failing, self._retries)
 
     def _end(self) -> None:
         self._failing = None

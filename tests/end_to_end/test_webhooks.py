@@ -82,6 +82,18 @@ def wait_for_state(directory: Path, state: str) -> dict[str, Any]:
     return wait_until(look, f"the webhook to be {state}", DELIVERED_MAX_S)
 
 
+def wait_for_detail(directory: Path) -> None:
+    """Wait until `lithair status` says that the webhook, which runs, is disabled."""
+
+    def look() -> bool:
+        status = json.loads(lithair(directory, "status", "--json").stdout)["processes"]
+        (process,) = [each for each in status if each["name"] == "hook"]
+        assert process["kind"] == "listener"
+        return bool(process["phase"] == "serving" and process["detail"].startswith("disabled: "))
+
+    wait_until(look, "the status to tell", DELIVERED_MAX_S)
+
+
 def test_each_event_is_delivered_in_order_through_failures_and_deaths(tmp_path: Path) -> None:
     """Over HTTPS. A repeat is known by its Lithair-Delivery, and nothing hidden leaves."""
     certificate = make_certificate(tmp_path)
@@ -147,10 +159,8 @@ def test_a_receiver_that_is_down_for_long_is_given_up_until_it_is_enabled(
         assert "disabled" in ask(tmp_path)
         send(server.url, "ben", "cid")
         assert shown(tmp_path)["behind"] == 3
-        status = json.loads(lithair(tmp_path, "status", "--json").stdout)["processes"]
-        (process,) = [each for each in status if each["name"] == "hook"]
-        assert (process["kind"], process["phase"]) == ("listener", "serving")
-        assert "disabled" in process["detail"]
+        wait_for_detail(tmp_path)
+        assert "run: lithair listeners enable hook" in server.log
         assert server.stop() == 0
     assert len(receiver.deliveries) == 2
 
@@ -159,6 +169,7 @@ def test_a_receiver_that_is_down_for_long_is_given_up_until_it_is_enabled(
     with start(tmp_path, receiver, HOOK_GIVE_UP_S="1") as server:
         send(server.url, "dot")
         assert wait_for_state(tmp_path, "disabled")["behind"] == 4
+        wait_for_detail(tmp_path)
         assert server.stop() == 0
     assert len(receiver.deliveries) == 2
 
