@@ -58,10 +58,15 @@ def role_problem(role: str) -> str | None:
     return None
 
 
+def is_too_long(password: str) -> bool:
+    """Tell whether nobody can have this password, whatever it says."""
+    return len(password.encode("utf-8", "surrogatepass")) > PASSWORD_BYTES_MAX
+
+
 def password_problem(password: str) -> str | None:
     """Say why this can't be a new password; None when it can. Nothing of it is in the answer."""
     if len(password) < PASSWORD_CHARACTERS_MIN:
         return f"a password has at least {PASSWORD_CHARACTERS_MIN} characters"
-    if len(password.encode("utf-8", "surrogatepass")) > PASSWORD_BYTES_MAX:
+    if is_too_long(password):
         return f"a password has at most {PASSWORD_BYTES_MAX} bytes"
     return None

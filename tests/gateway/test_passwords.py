@@ -42,6 +42,12 @@ def test_only_the_password_is_the_password(word_hash: str, given: str) -> None:
     assert not is_password(word_hash, given)
 
 
+def test_a_password_that_nobody_can_have_is_not_composed(word_hash: str) -> None:
+    """That would take minutes, in which no thread of the gateway goes on."""
+    assert not is_password(word_hash, WORD + "q" + "\u0323\u0307" * 500_000)
+    assert not is_password(word_hash, "\ufdfa" * 700_000)
+
+
 def test_a_password_is_the_same_however_a_keyboard_composes_it() -> None:
     assert is_password(hash_password("caf\u00e9 cr\u00e8me"), "cafe\u0301 cre\u0300me")
 
