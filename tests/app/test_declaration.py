@@ -88,10 +88,9 @@ def test_variables_override_the_retention_of_a_model() -> None:
 
 
 def test_what_does_nothing_yet_is_announced() -> None:
-    app = Lithair().with_model(Email, "d", "/emails").with_sse(True)
-    app.with_model(Product, "p", "/products")
+    app = Lithair().with_model(Email, "d", "/emails").with_model(Product, "p", "/products")
     notices = app.declaration({}, {}).notices
-    assert len(notices) == 2
+    assert len(notices) == 1
     assert any("Product: Owner and Permission (on price, seller)" in one for one in notices)
 
 

@@ -103,7 +103,7 @@ def test_the_buckets_of_a_histogram_add_up() -> None:
 def test_a_model_that_did_not_answer_is_down_and_has_no_other_figures() -> None:
     found = samples(render(gathered(emails=figures(), films=None)))
     of_films = {name for name, labels in found if ("model", "films") in labels}
-    assert of_films == {"lithair_model_up"}
+    assert of_films == {"lithair_model_up", "lithair_stream_readers"}, "gateways tell of the latter"
     assert value(found, "lithair_model_up", model="films") == 0
 
 
