@@ -75,6 +75,7 @@ class Row:
         if self._is_kept and self._files.failing() is None:
             log.info("enabled: event %d is tried again at once", failing.seq)
             self._failing = None
+            self._child.detail = ""
             return 0
         skip = self._files.skip()
         if skip is not None and skip.seq == failing.seq:

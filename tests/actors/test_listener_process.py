@@ -292,10 +292,18 @@ def test_one_that_is_disabled_is_not_tried_until_it_is_enabled(tmp_path: Path) -
     assert listened.child.detail.startswith("disabled: failed 2 times at event 1: ValueError")
     listened.stop()
     listened = place.listen()
-    wait_for(lambda: listened.child.figures is not None, "the next life")
+    wait_for(lambda: listened.child.detail.startswith("disabled: "), "the next life to say so")
+    assert len(ear.tries) == tries
     place.files.end_failing()
     place.wait_for_cursor(2)
     assert ear.tries == [1] * tries + [1, 2]
+
+    ear.faults[3] = 2
+    write(served, "c")
+    wait_for(is_disabled, "it to be disabled again")
+    place.files.end_failing()
+    place.wait_for_cursor(3)
+    assert listened.child.detail == ""
 
 
 def test_dead_letters_are_replayed_and_those_that_fail_again_stay(tmp_path: Path) -> None:
