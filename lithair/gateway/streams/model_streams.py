@@ -111,11 +111,12 @@ class ModelStreams:
                 if not asked.is_snapshot:
                     return Start(encoding.reset(gap.seq), gap.seq)
                 cut = await self._cuts.open(selection)
-                return Start(encoding.reset_before_snapshot(gap.seq), cut.seq, cut)
-            return Start(encoding.opening(encoding.CONNECTED, name, since), since)
+                return Start(encoding.reset_before_snapshot(gap.seq), cut.seq, True, cut)
+            opening = encoding.opening(encoding.CONNECTED, name, since)
+            return Start(opening, since, asked.is_snapshot)
         if asked.is_snapshot:
             cut = await self._cuts.open(selection)
-            return Start(b"", cut.seq, cut)
+            return Start(b"", cut.seq, True, cut)
         seq = await feed.seq()
         return Start(encoding.opening(encoding.CONNECTED, name, seq), seq)
 

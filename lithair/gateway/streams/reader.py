@@ -46,10 +46,14 @@ class Past(Protocol):
 
 
 class Start(NamedTuple):
-    """Where a reader begins: behind `seq`; a cut's is the first thing he is sent."""
+    """Where a reader begins: behind `seq`; a cut is the first thing he is sent.
+
+    Where `is_snapshot` he has asked for the present items, if he has no position.
+    """
 
     opening: bytes
     seq: int
+    is_snapshot: bool = False
     cut: Cut | None = None
 
 
@@ -125,6 +129,9 @@ class Reader:
         try:
             page, upto = await past.page(self.audience, seq)
         except Gap as gap:
+            if self._start.is_snapshot:  # when he comes back he is told all items anew
+                self.end()
+                return seq
             await self._send(encoding.reset(gap.seq))
             return gap.seq
         except Problem:  # the model's process is not there for now
