@@ -37,6 +37,7 @@ def problem_body(
     members: Mapping[str, object] = _NOTHING,
 ) -> bytes:
     """Encode a problem: `error` is the short sentence, `detail` adds what it applies to."""
+    errors = tuple(errors)
     listed = [{"field": e.field, "message": e.message} for e in errors]
     body: dict[str, object] = {
         "type": "about:blank",
@@ -48,7 +49,8 @@ def problem_body(
     }
     if listed:
         body["errors"] = listed
-        body["detail"] = message + ": " + "; ".join(f"{e['field']}: {e['message']}" for e in listed)
+        named = (f"{e.field}: {e.message}" if e.field else e.message for e in errors)
+        body["detail"] = f"{message}: {'; '.join(named)}"
     return _encode(body)
 
 

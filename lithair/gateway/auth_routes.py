@@ -24,6 +24,7 @@ from lithair.errors import FieldError, ValidationFailed
 from lithair.gateway.accounts import WRONG, Accounts, Asked, CodeNeeded
 from lithair.gateway.answers import PROBLEM_JSON, Problem
 from lithair.gateway.gate import CROSS_SITE, Rule
+from lithair.gateway.identity import Kind
 from lithair.gateway.route_handler import RouteHandler, RouteTools
 from lithair.gateway.sessions import Sessions
 from lithair.gateway.tokens import challenge
@@ -111,6 +112,7 @@ class AuthRoute(NamedTuple):
     rule: Rule
     act: Act
     refuses_other_sites: bool = False  # also without a cookie: it gives one
+    clears_cookie: bool = False  # also one that names no session any more
 
 
 ROUTES: Final[dict[str, AuthRoute]] = dict(
@@ -118,7 +120,7 @@ ROUTES: Final[dict[str, AuthRoute]] = dict(
         ACCOUNT_PATHS,
         (
             AuthRoute("POST", Rule.OPEN, Auth.log_in, refuses_other_sites=True),
-            AuthRoute("POST", Rule.IDENTIFIED, Auth.log_out),
+            AuthRoute("POST", Rule.IDENTIFIED, Auth.log_out, clears_cookie=True),
             AuthRoute("GET", Rule.SESSION, Auth.tell),
             AuthRoute("POST", Rule.SESSION, Auth.change_password),
         ),
@@ -137,6 +139,7 @@ class AuthHandler(RouteHandler):
         """Take the route, and what its request needs."""
         address = self.request.remote_ip or ""
         self._refuses_other_sites = route.refuses_other_sites
+        self._clears_cookie = route.clears_cookie
 
         async def act(request: Request) -> object:
             return await route.act(auth, request, address)
@@ -149,6 +152,9 @@ class AuthHandler(RouteHandler):
         if self._refuses_other_sites and self._tools.gate.is_cross_site(sent.headers, is_tls):
             raise Problem(403, CROSS_SITE)
         await super()._enter()
+        is_nobody = self._identity.kind is Kind.NOBODY
+        if self._clears_cookie and is_nobody and self._sessions is not None:
+            self._sessions.forget()
 
 
 def _without_code(error: CodeNeeded) -> Response:

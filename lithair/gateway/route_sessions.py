@@ -48,6 +48,10 @@ class RequestSessions:
             self._clear()
         return ended
 
+    def forget(self) -> None:
+        """Have the browser forget its cookie, whatever that named."""
+        self._clear()
+
     def _clear(self) -> None:
         self._held = None
         self.cookie = self._cookie.cleared(is_tls=self._is_tls)
