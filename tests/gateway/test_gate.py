@@ -67,6 +67,9 @@ class Known:
             raise ModelUnavailable("nobody answers")
         return self._sessions.get(token_hash)
 
+    async def look(self, token_hash: str) -> Identity | None:
+        return await self.find(token_hash)
+
 
 def declared(*, requires_session: bool = True, has_sessions: bool = True) -> Declaration:
     app = (

@@ -51,6 +51,9 @@ class Known:
             raise ModelUnavailable("nobody answers")
         return self._machines.get(token_hash)
 
+    async def look(self, token_hash: str) -> Identity | None:
+        return await self.find(token_hash)
+
 
 def gate_of(machines: Known | None) -> Gate:
     app = Lithair().with_sessions(SessionManager(MemorySessionStore()))

@@ -47,7 +47,7 @@ def test_a_status_that_is_none_is_counted_as_such(status: int) -> None:
 def test_what_was_told_is_told_again_unchanged_while_nothing_happens() -> None:
     figures = RequestFigures()
     figures.answered("GET", 200, 0.001)
-    first = figures.told(1)
-    assert figures.told(1) == first
+    first = figures.told(1, {})
+    assert figures.told(1, {}) == first
     figures.answered("GET", 200, 0.001)
-    assert figures.told(1) != first
+    assert figures.told(1, {}) != first

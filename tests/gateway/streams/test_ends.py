@@ -1,0 +1,158 @@
+"""What ends a stream and what does not: restarts, compactions, the server's stop, the switch."""
+
+import contextlib
+import ssl
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from lithair import Lithair, Model
+from lithair.actors.background import Server
+from tests.gateway.listening import Listener, listening
+from tests.gateway.mailbox import problem_of
+from tests.support.certificates import make_certificate
+from tests.support.waiting import wait_until
+
+ITEMS = "/api/words"
+STREAM = f"{ITEMS}/stream"
+SHOP = "https://shop.example"
+
+
+class Word(Model):
+    text: str = ""
+
+
+def application(folder: Path) -> Lithair:
+    return (
+        Lithair()
+        .with_model(Word, folder / "words", ITEMS)
+        .with_run_dir(folder / "run")
+        .with_cors([SHOP])
+        .with_port(0)
+    )
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[Server]:
+    with application(tmp_path).running() as running:
+        yield running
+
+
+@pytest.fixture
+def http(server: Server) -> Generator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=60) as client:
+        yield client
+
+
+def write(http: httpx2.Client, *texts: str) -> None:
+    for text in texts:
+        assert http.post(ITEMS, json={"text": text}).status_code == 201
+
+
+def texts(stream: Listener, count: int) -> list[object]:
+    return [heard.item["text"] for heard in stream.take(count)]
+
+
+def test_a_stream_goes_on_over_deaths_of_the_models_process(
+    server: Server, http: httpx2.Client
+) -> None:
+    with listening(http, STREAM) as stream, listening(http, STREAM, params={"text": "!x"}) as some:
+        stream.next()
+        some.next()
+        for number in range(3):
+            write(http, f"before {number}")
+            (process,) = (
+                child
+                for child in psutil.Process().children(recursive=True)
+                if "lithair: model words" in " ".join(child.cmdline())
+            )
+            process.kill()
+            write(http, f"after {number}")  # waits for the next one
+            expected = [f"before {number}", f"after {number}"]
+            assert texts(stream, 2) == expected
+            assert texts(some, 2) == expected
+
+
+def test_a_position_that_was_compacted_away_is_a_reset(server: Server, http: httpx2.Client) -> None:
+    write(http, *"abcdef")
+    server.handle(Word).compact()
+    write(http, "g")
+    with listening(http, STREAM, {"Last-Event-ID": "1"}) as stream:
+        reset = stream.next()
+        assert (reset.event, reset.seq, reset.json) == ("reset", 7, {"seq": 7})
+        write(http, "h")
+        assert stream.next().seq == 8
+    with listening(http, STREAM, {"Last-Event-ID": "6"}) as stream:
+        assert stream.next().event == "connected", "what came after the snapshot is there"
+        assert texts(stream, 2) == ["g", "h"]
+    with listening(http, STREAM, {"Last-Event-ID": "1"}, {"snapshot": "true"}) as stream:
+        reset = stream.next()
+        assert (reset.event, reset.id) == ("reset", "")
+        assert sorted(str(text) for text in texts(stream, 8)) == list("abcdefgh")
+        assert stream.next().event == "live"
+
+
+def test_a_server_that_stops_ends_its_streams_in_order(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        with application(tmp_path).running() as server:
+            http = stack.enter_context(httpx2.Client(base_url=server.url))
+            streams = [stack.enter_context(listening(http, STREAM)) for _ in range(3)]
+            for stream in streams:
+                assert stream.next().event == "connected"
+        for stream in streams:
+            assert list(stream.events) == [], "the last chunk was sent: else this raises"
+
+
+def test_streams_that_are_switched_off_are_not_there(tmp_path: Path) -> None:
+    app = application(tmp_path).with_sse(False)
+    with app.running() as server, httpx2.Client(base_url=server.url) as http:
+        write(http, "a")
+        key = http.get(ITEMS).json()["data"][0]["id"]
+        for path in (STREAM, f"{ITEMS}/{key}/stream", f"{STREAM}?snapshot=true"):
+            assert problem_of(http.get(path))["status"] == 404
+            assert http.head(path).status_code == 404
+
+
+def named(server: Server) -> str:
+    """Give the address by the name that the certificate has."""
+    return server.url.replace("127.0.0.1", "localhost")
+
+
+def test_a_stream_is_encrypted_as_all_else_is(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=str(certificate))
+    app = application(tmp_path).with_tls(certificate, key)
+    with (
+        app.running() as server,
+        httpx2.Client(base_url=named(server), verify=trust, timeout=60) as http,
+        listening(http, STREAM) as stream,
+    ):
+        stream.next()
+        answer = http.post(f"{ITEMS}/_bulk", json=[{"text": "x" * 20_000}] * 100)
+        assert answer.status_code == 201
+        assert [heard.seq for heard in stream.take(100)] == list(range(1, 101))
+
+
+def test_another_origin_that_is_named_may_read(http: httpx2.Client) -> None:
+    with listening(http, STREAM, {"Origin": SHOP}) as stream:
+        assert stream.response.headers["Access-Control-Allow-Origin"] == SHOP
+    with listening(http, STREAM, {"Origin": "https://evil.example"}) as stream:
+        assert "Access-Control-Allow-Origin" not in stream.response.headers
+
+
+def test_nothing_is_followed_for_nobody(
+    http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes after everybody has left finds a stream as the first one did."""
+    for number in range(3):
+        with listening(http, STREAM) as stream:
+            assert stream.next().seq == number
+            write(http, str(number))
+            assert texts(stream, 1) == [str(number)]
+        wait_until(
+            lambda: 'lithair_stream_readers{model="words"} 0.0' in http.get("/metrics").text,
+            "the reader to be forgotten",
+        )
