@@ -7,11 +7,7 @@ readers, beside a slow one that is sent 200,000 items by `?snapshot=true`, and b
 have stopped reading; rounds without and with them in turn.
 """
 
-import json
 import re
-import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -19,12 +15,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlsplit
-
-import msgspec
 
 from bench.report import load_after, machine, median, table
-from bench.served import ROOT, cpu_s, rss_bytes, scratch
+from bench.served import cpu_s, rss_bytes, scratch
+from bench.stream_clients import Looked, PaceReader, Readers
 from lithair import Lithair, Model, Pinned, connect
 
 if TYPE_CHECKING:
@@ -46,61 +40,13 @@ LONG_BODY: Final = "x" * 8000  # 50 a second are past what a reader may be behin
 GATEWAY: Final = "gateway"
 TITLES: Final = (GATEWAY, "model pings")
 PATH: Final = "/api/pings"
+STREAM: Final = PATH + "/stream"
 
 
 class Ping(Model):
     from_: Pinned[str]
     sent: Pinned[int]  # nanoseconds of the monotonic clock
     body: str
-
-
-class Looked(msgspec.Struct):
-    """What the readers' program has read in a round."""
-
-    deliveries: int
-    ended: int
-    seconds: float
-    cpu_s: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-
-
-class Readers:
-    """The program that reads."""
-
-    def __init__(self, server: "Server", count: int, how: str) -> None:
-        port = str(urlsplit(server.url).port)
-        program = [sys.executable, "-m", "bench.stream_readers", port, PATH + "/stream"]
-        self._process = subprocess.Popen(
-            [*program, str(count), how],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-
-    def __enter__(self) -> "Readers":
-        assert self._line() == "ready"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
-
-    def look(self) -> Looked:
-        """Give what was read since the last look."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("look\n")
-        self._process.stdin.flush()
-        return msgspec.convert(json.loads(self._line()), Looked)
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
 
 
 class Beside:
@@ -147,40 +93,11 @@ def write_steadily(server: "Server", body: str = BODY) -> Callable[[threading.Ev
     return work
 
 
-class PaceReader:
-    """A reader that says up to which event it was told."""
-
-    def __init__(self, server: "Server", query: str = "") -> None:
-        port = urlsplit(server.url).port
-        self.sock = socket.create_connection(("127.0.0.1", port), 60)
-        head = f"GET {PATH}/stream{query} HTTP/1.1\r\nHost: bench\r\n\r\n"
-        self.sock.sendall(head.encode())
-        self.seq = 0
-
-    def __enter__(self) -> "PaceReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    def reach(self, seq: int) -> None:
-        """Read on until it was told of an event."""
-        rest = b""
-        while self.seq < seq:
-            data = self.sock.recv(1 << 18)
-            if not data:
-                sys.exit("the stream has ended: the reader was too slow")
-            found: list[bytes] = re.findall(rb"\nid: (\d+)\n", rest + data)
-            rest = data[-100:]
-            if found:
-                self.seq = int(found[-1])
-
-
 def write_fast(server: "Server", batch: int) -> Callable[[threading.Event], None]:
     """Make what writes as fast as readers are told."""
 
     def work(stop: threading.Event) -> None:
-        with connect(server.run_dir) as client, PaceReader(server) as pace:
+        with connect(server.run_dir) as client, PaceReader(server.url, STREAM) as pace:
             pings, number = client.model(Ping), 0
             seq = pings.stats().seq
             while not stop.is_set():
@@ -205,7 +122,10 @@ def section_of_throughput(server: "Server") -> str:
 
 def row_of_throughput(server: "Server", batch: int) -> tuple[str, ...]:
     rounds: list[tuple[Looked, list[float]]] = []
-    with Readers(server, READERS, "sweeping") as readers, Beside(write_fast(server, batch)):
+    with (
+        Readers(server.url, STREAM, READERS, "sweeping") as readers,
+        Beside(write_fast(server, batch)),
+    ):
         time.sleep(1)
         readers.look()
         for _ in range(ROUNDS):
@@ -258,7 +178,7 @@ def look_for_a_round(readers: Readers) -> Looked:
 
 def section_of_latency(server: "Server") -> str:
     """How old items are when readers have them."""
-    with Readers(server, READERS, "prompt") as readers, Beside(write_steadily(server)):
+    with Readers(server.url, STREAM, READERS, "prompt") as readers, Beside(write_steadily(server)):
         time.sleep(1)
         late = Late([look_for_a_round(readers) for _ in range(ROUNDS)])
     rows = [late.row(f"{READERS:,}")]
@@ -289,7 +209,7 @@ def read_slowly(server: "Server") -> Callable[[threading.Event], None]:
     """Make what takes a snapshot of everything at a rate that it chooses."""
 
     def work(stop: threading.Event) -> None:
-        with PaceReader(server, "?snapshot=true") as reader:
+        with PaceReader(server.url, STREAM + "?snapshot=true") as reader:
             while not stop.wait(1 / SLICES_PER_S):
                 reader.sock.recv(SLOW_BYTES_PER_S // SLICES_PER_S)
 
@@ -299,7 +219,7 @@ def read_slowly(server: "Server") -> Callable[[threading.Event], None]:
 def snapshot_s(server: "Server") -> tuple[float, float]:
     """Read a whole snapshot as fast as it comes; gives when it began, and when it was there."""
     begun_s = time.perf_counter()
-    with PaceReader(server, "?snapshot=true") as reader:
+    with PaceReader(server.url, STREAM + "?snapshot=true") as reader:
         reader.sock.recv(1)
         first_s = time.perf_counter() - begun_s
         reader.reach(1)  # `live` is the first event with an id
@@ -314,7 +234,7 @@ def section_of_snapshot(server: "Server") -> str:
         pings.apply_replicated_items([make(number) for number in numbers])
     found: dict[str, list[Looked]] = {"without": [], "beside a snapshot to a slow reader": []}
     growths: list[str] = []
-    with Readers(server, OTHERS, "prompt") as readers, Beside(write_steadily(server)):
+    with Readers(server.url, STREAM, OTHERS, "prompt") as readers, Beside(write_steadily(server)):
         look_for_a_round(readers)
         for _ in range(ROUNDS):
             for case, rounds in found.items():
@@ -354,12 +274,12 @@ def section_of_stopped(server: "Server") -> str:
     found: dict[str, list[Looked]] = {"without": [], f"beside {READERS:,} that have stopped": []}
     growths: list[str] = []
     lagged_before = lagged(server)
-    with Readers(server, OTHERS, "prompt") as readers:
+    with Readers(server.url, STREAM, OTHERS, "prompt") as readers:
         for _ in range(ROUNDS):
             for case, rounds in found.items():
                 with ExitStack() as stack:
                     if case != "without":
-                        stack.enter_context(Readers(server, READERS, "still"))
+                        stack.enter_context(Readers(server.url, STREAM, READERS, "still"))
                     sizes = Sizes(server)
                     stack.enter_context(Beside(sizes.watch))
                     stack.enter_context(Beside(write_steadily(server, LONG_BODY)))

@@ -11,7 +11,7 @@ import selectors
 import socket
 import threading
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 RECEIVED_MAX: Final = 1 << 16
 SLOW_BYTES: Final = 4096  # taken in a turn by a slow reader, whose buffer is as small
@@ -20,22 +20,22 @@ FAULTS_MAX: Final = 5  # of a reader; the first one tells the most
 SEES_ALL: Final = ""
 
 
-class StreamReader:
-    """One reader: of everything, or of what passes `filters`."""
+class Habits(NamedTuple):
+    """How one reader reads."""
 
-    def __init__(
-        self,
-        name: str,
-        address: tuple[str, int],
-        path: str,
-        *,
-        filters: str = SEES_ALL,
-        is_slow: bool = False,
-        leaves_after: int = 0,
-        wants_snapshot: bool = False,
-    ) -> None:
+    filters: str = SEES_ALL
+    is_slow: bool = False
+    leaves_after: int = 0  # events, at most; 0: stays
+    wants_snapshot: bool = False
+
+
+class StreamReader:
+    """One reader: of everything, or of what passes its filters."""
+
+    def __init__(self, name: str, address: tuple[str, int], path: str, habits: Habits) -> None:
         self.name = name
-        self.is_slow = is_slow
+        self.filters = habits.filters
+        self.is_slow = habits.is_slow
         self.is_resting = False  # a slow one that takes nothing for a while
         self.state: dict[str, object] = {}
         self.last_id: int | None = None
@@ -46,9 +46,8 @@ class StreamReader:
         self.sock: socket.socket | None = None
         self._address = address
         self._path = path
-        self.filters = filters
-        self._wants_snapshot = wants_snapshot
-        self._leaves_after = leaves_after  # events, at most; 0: stays
+        self._wants_snapshot = habits.wants_snapshot
+        self._leaves_after = habits.leaves_after
         self._chance = random.Random(name)
         self._left = 0  # events until it leaves
         self._raw = b""
@@ -256,14 +255,14 @@ class Crowd(threading.Thread):
             self._selector.register(reader.connect(), selectors.EVENT_WRITE, reader)
         while (left_s := ends_s - time.monotonic()) > 0:
             for key, _ in self._selector.select(left_s):
-                reader: StreamReader = key.data
+                ready: StreamReader = key.data
                 if key.events == selectors.EVENT_WRITE:
-                    self._connected(reader)
+                    self._connected(ready)
                 else:
-                    self._receive(reader)
-        for reader in list(self._slow):
-            if not reader.is_resting:
-                self._receive(reader)
+                    self._receive(ready)
+        for slow in list(self._slow):
+            if not slow.is_resting:
+                self._receive(slow)
 
     def _connected(self, reader: StreamReader) -> None:
         assert reader.sock is not None

@@ -21,7 +21,7 @@ import pytest
 
 from lithair import connect
 from tests.end_to_end.flames import Flame
-from tests.end_to_end.stream_readers import Crowd, StreamReader
+from tests.end_to_end.stream_readers import Crowd, Habits, StreamReader
 from tests.support.started import Started
 from tests.support.waiting import wait_until
 from tests.tidy.source import ROOT
@@ -182,18 +182,13 @@ def make_readers(url: str) -> tuple[list[StreamReader], list[StreamReader]]:
     address, path = (parts.hostname or "", parts.port or 0), parts.path
     readers: list[StreamReader] = []
     for number in range(READERS):
-        is_late = number >= READERS - LATE
-        readers.append(
-            StreamReader(
-                f"reader-{number}",
-                address,
-                path,
-                filters=HOT if number % READERS < SIFTING else "",
-                is_slow=SIFTING // 2 <= number < SIFTING // 2 + SLOW,
-                leaves_after=5 if 100 <= number < 100 + LEAVING else 0,
-                wants_snapshot=is_late,
-            )
+        habits = Habits(
+            filters=HOT if number < SIFTING else "",
+            is_slow=SIFTING // 2 <= number < SIFTING // 2 + SLOW,
+            leaves_after=5 if 100 <= number < 100 + LEAVING else 0,
+            wants_snapshot=number >= READERS - LATE,
         )
+        readers.append(StreamReader(f"reader-{number}", address, path, habits))
     return readers[:-LATE], readers[-LATE:]
 
 
