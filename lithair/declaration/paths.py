@@ -74,12 +74,13 @@ def segments_of(path: str) -> tuple[str | None, ...]:
 
 
 def model_patterns(call: str, path: str) -> tuple[Pattern, ...]:
-    """Return what a model answers: its collection, its items and their histories."""
+    """Return what a model answers: its collection, its items, their histories and streams."""
     own = segments_of(path)
     return (
         Pattern(call, own),
         Pattern(call, (*own, None)),
         Pattern(call, (*own, None, "history")),
+        Pattern(call, (*own, None, "stream")),
     )
 
 

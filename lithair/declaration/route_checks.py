@@ -153,7 +153,9 @@ def _regex_mistakes(tornado: list[AskedTornado], models: list[AskedModel]) -> It
             path = str(model.path).rstrip("/")
             if not regex.lstrip("^").startswith(path + "/"):
                 continue
-            if any(re.fullmatch(regex, path + tail) for tail in ("/x", "/1", "/x/history")):
+            if any(
+                re.fullmatch(regex, path + tail) for tail in ("/x", "/1", "/x/history", "/x/stream")
+            ):
                 yield (
                     f"{one.call}: {model.call} answers {path}/{{id}}; choose a path that is not one"
                     " of the model's."

@@ -16,6 +16,7 @@ from lithair.declaration.paths import (
     segments_of,
     speciality,
 )
+from lithair.gateway.routes import Shape
 
 segment = st.sampled_from(["a", "b", "{x}"])
 paths = st.lists(segment, min_size=1, max_size=3).map(lambda parts: "/" + "/".join(parts))
@@ -77,6 +78,14 @@ def test_no_request_of_an_accepted_application_has_two_models(models: list[str],
     }
     mine = {request for request in REQUESTS if answers(route(path), request)}
     assert is_refused or not mine or not mine <= taken  # what is accepted can be reached
+
+
+def test_a_model_is_known_to_answer_every_path_that_the_gateway_has_for_it() -> None:
+    """Else a user's route on such a path would start, and never be reached."""
+    own = model_patterns("it", "/api/emails")
+    for shape in Shape:
+        path = "/api/emails" + shape.value.replace("{id}", "x")
+        assert any(answers(pattern, path) for pattern in own), shape
 
 
 @given(st.text(max_size=12))
