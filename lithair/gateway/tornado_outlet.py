@@ -1,13 +1,12 @@
 """The outlet of a Tornado connection: past its HTTP connection, to the stream beneath.
 
 Owns the bytes of one peer from the head of the answer on. Law: what can be sent at once never goes
-through a buffer; what is kept goes through Tornado's own, so that Tornado waits for the socket. The
-end of the connection is told by the connection's own close callback.
+through a buffer; what is kept, and what is encrypted, goes through Tornado's own, so that Tornado
+waits for the socket. The end of the connection is told by the connection's own close callback.
 """
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 
 from tornado.http1connection import HTTP1Connection
@@ -82,10 +81,13 @@ class TornadoOutlet:
             self._on_room()
 
     def _send_encrypted(self, data: bytes | memoryview) -> int:
-        try:
-            return self._stream.write_to_fd(memoryview(data))
-        except ssl.SSLWantReadError:
-            return 0
+        """Take all of it: OpenSSL wants the same bytes again when it could not send them."""
+        stream = self._stream
+        sent = stream.write(data)
+        if stream.writing():
+            self._is_clear = False
+            sent.add_done_callback(self._sent)
+        return len(data)
 
 
 def open_outlet(connection: Connection, on_room: Callable[[], None]) -> Outlet:
