@@ -176,11 +176,6 @@ MISTAKES: list[tuple[str, Lithair, str]] = [
         "answers /api/emails/{...}/history",
     ),
     (
-        "a route on an item's stream",
-        with_emails().with_route("GET", "/api/emails/x/stream", show),
-        "answers /api/emails/x/stream",
-    ),
-    (
         "a handler on the streams of items",
         with_emails().with_tornado(r"/api/emails/(\w+)/stream", Page),
         "answers /api/emails/{id}",
