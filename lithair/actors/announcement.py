@@ -33,6 +33,8 @@ class Announcement:
             lines.append(f"  {model.alias + ':':<16} {url}{model.path:<{width}}{state}".rstrip())
         if len(models) > MODELS_SHOWN_MAX:
             lines.append(f"  and {len(models) - MODELS_SHOWN_MAX} more: {url}/info")
+        if models and self._plan.has_streams:
+            lines.append(f"  {'Streams:':<16} {url}{models[0].path}/stream, and so on")
         lines += [
             f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings
         ]

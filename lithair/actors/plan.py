@@ -49,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 0
     has_tls: bool = False
+    has_streams: bool = True
     makes_admin_token: bool = False  # none was given
     restart_deaths: int = 5
     restart_window_ms: int = 30_000
@@ -88,6 +89,7 @@ def plan_of(declaration: Declaration) -> Plan:
         host=settings.host,
         port=settings.port,
         has_tls=settings.tls_cert is not None,
+        has_streams=declaration.has_streams,
         makes_admin_token=settings.admin_token is None,
         restart_deaths=settings.restart_limit.count,
         restart_window_ms=max(1, int(settings.restart_limit.window_s * 1000)),
