@@ -271,26 +271,32 @@ def lagged(server: "Server") -> int:
 
 def section_of_stopped(server: "Server") -> str:
     """What readers that stop cost the gateway, and those beside them."""
-    found: dict[str, list[Looked]] = {"without": [], f"beside {READERS:,} that have stopped": []}
+    beside = {
+        "sweeping": f"beside {READERS:,} that read",
+        "still": f"beside {READERS:,} that don't",
+    }
+    found: dict[str, list[Looked]] = {how: [] for how in ("", *beside)}
     growths: list[str] = []
     lagged_before = lagged(server)
     with Readers(server.url, STREAM, OTHERS, "prompt") as readers:
         for _ in range(ROUNDS):
-            for case, rounds in found.items():
+            for how, rounds in found.items():
                 with ExitStack() as stack:
-                    if case != "without":
-                        stack.enter_context(Readers(server.url, STREAM, READERS, "still"))
+                    if how:
+                        stack.enter_context(Readers(server.url, STREAM, READERS, how))
                     sizes = Sizes(server)
                     stack.enter_context(Beside(sizes.watch))
                     stack.enter_context(Beside(write_steadily(server, LONG_BODY)))
                     rounds.append(look_for_a_round(readers))
-                if case != "without":
+                if how == "still":
                     growths.append(sizes.growth)
-    rows = [Late(rounds).row(f"{OTHERS}, {case}") for case, rounds in found.items()]
+    rows = [
+        Late(rounds).row(f"{OTHERS}, {beside.get(how, 'without')}") for how, rounds in found.items()
+    ]
     return (
         f"{PER_S} writes of 8 KB a second:\n\n"
         + table(LATE_HEAD, rows)
-        + "\nFrom when they had begun to read and stopped, the gateway's RSS grew by"
+        + "\nFrom when those that don't read had begun to, the gateway's RSS grew by"
         + f" {', '.join(growths)}; {lagged(server) - lagged_before:,} of"
         + f" {READERS * ROUNDS:,} were given up as too far behind.\n"
     )
