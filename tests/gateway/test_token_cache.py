@@ -1,7 +1,6 @@
 """The token cache against a store whose answers and events arrive in any order."""
 
 import random
-import time
 
 import msgspec
 import pytest
@@ -123,13 +122,11 @@ def test_a_change_is_believed_before_the_answer_that_it_overtook() -> None:
 def test_what_is_kept_has_a_bound() -> None:
     cache = followed()
     one = record("a")
-    begun_s = time.perf_counter()
     for number in range(ENTRIES_MAX + 20_000):
         one.id = str(number)
         cache.keep(session_entry(one, 5), EPOCH)
     for number in range(NOBODYS_MAX + 10):
         cache.drop(f"x{number}")
-    assert time.perf_counter() - begun_s < 30, "giving up the oldest takes too long"
     assert len(cache) == ENTRIES_MAX
     assert cache.get("19999") is None
     assert cache.get("20000") is not None
