@@ -12,7 +12,7 @@ from typing import Final
 from lithair.core.shape import Reader as FieldReader
 from lithair.core.tables import path_of
 from lithair.core.view import Views
-from lithair.gateway.answers import Problem
+from lithair.gateway.answers import RETRY_AFTER_S, Problem
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.streams import encoding
 from lithair.gateway.streams.asked import StreamAsked
@@ -84,7 +84,7 @@ class ModelStreams:
         if feed is not self._feed:  # it has ended meanwhile
             if start.cut is not None:
                 start.cut.release()
-            raise Problem(503, "The model is being exchanged", (("Retry-After", "1"),))
+            raise _exchanged()
         reader = Reader(self._audience(selection, is_chunked), self, self._room, start)
         self.readers.add(reader)
         return reader
@@ -237,13 +237,17 @@ class ModelStreams:
     @property
     def tip(self) -> int:
         """Give the seq up to which all audiences were given everything."""
-        assert self._feed is not None
-        return self._feed.tip
+        return self._followed.tip
+
+    @property
+    def _followed(self) -> ModelFeed:
+        if self._feed is None:  # it has just ended, and its readers with it
+            raise _exchanged()
+        return self._feed
 
     async def reach(self, seq: int) -> None:
         """Wait until the tip is there."""
-        assert self._feed is not None
-        await self._feed.reach(seq)
+        await self._followed.reach(seq)
 
     async def page(self, audience: Audience, since: int) -> tuple[Backlog, int]:
         """Give what follows a seq, and up to where; raises Gap, or Problem to ask again."""
@@ -253,10 +257,9 @@ class ModelStreams:
 
     async def _changes(self, since: int) -> ChangesPage:
         """Ask for what follows a seq; who asks for the same at the same time shares the answer."""
-        assert self._feed is not None
         asking = self._pages.get(since)
         if asking is None:
-            asking = asyncio.create_task(self._feed.page(since))
+            asking = asyncio.create_task(self._followed.page(since))
             self._pages[since] = asking
             asking.add_done_callback(lambda done: self._asked(since, done))
         return await asyncio.shield(asking)
@@ -320,3 +323,8 @@ class ModelStreams:
 
 def _known(selection: Selection, is_chunked: bool) -> Known:
     return selection.access, selection.filters, selection.item_key, is_chunked
+
+
+def _exchanged() -> Problem:
+    fields = (("Retry-After", str(RETRY_AFTER_S)),)
+    return Problem(503, "What is stored of the model was exchanged; try again", fields)

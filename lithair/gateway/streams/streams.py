@@ -23,6 +23,7 @@ from lithair.storage.spool import Spools
 
 LOOKS_PER_BEAT: Final = 4  # so a heartbeat is at most a quarter of its interval late
 LOOK_S_MAX: Final = 1.0
+LOOK_S_MIN: Final = 0.01
 IDLE_S: Final = 10.0  # after the last reader has left; he may come back
 GRACE_S: Final = 0.5  # at the end, for the last bytes
 
@@ -59,6 +60,7 @@ class Streams:
         self._room = Room(settings.sse_buffer_bytes, self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._all_gone = asyncio.Event()  # of use once it is closed
 
     # Who comes and goes
 
@@ -91,6 +93,8 @@ class Streams:
         guest = self._guests.pop(reader, None)
         if guest is None:
             return
+        if not self._guests:
+            self._all_gone.set()
         known = self._by_token.get(guest.visit.token_hash)
         if known is not None:
             known.discard(reader)
@@ -115,7 +119,7 @@ class Streams:
     # Heartbeats
 
     def _look_later(self) -> None:
-        look_s = min(LOOK_S_MAX, self._beat_s / LOOKS_PER_BEAT)
+        look_s = min(LOOK_S_MAX, max(LOOK_S_MIN, self._beat_s / LOOKS_PER_BEAT))
         self._timer = self._loop.call_later(look_s, self._look)
 
     def _look(self) -> None:
@@ -161,12 +165,16 @@ class Streams:
             self._timer.cancel()
         for check in self._checks:
             check.cancel()
-        readers = list(self._guests)
-        for reader in readers:
+        for reader in list(self._guests):
             reader.end()
         for streams in self._models.values():
             streams.close()
-        if readers:
-            await asyncio.sleep(GRACE_S)
-            for reader in readers:
-                reader.cut_off()
+        if self._guests:
+            self._all_gone.clear()
+            try:
+                async with asyncio.timeout(GRACE_S):
+                    await self._all_gone.wait()
+            except TimeoutError:
+                pass
+        for reader in list(self._guests):
+            reader.cut_off()
