@@ -1,8 +1,14 @@
-"""Runs every benchmark and writes bench/RESULTS.md: `make bench`, about twenty minutes.
+"""Runs the benchmarks and writes bench/RESULTS.md: `make bench`, about half an hour.
+
+    python -m bench.all                  all of them
+    python -m bench.all streams gated    these; the sections of the others stay as they are
 
 Some need 3 GB of disk below the project, and 1 GB of memory.
 """
 
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import (
@@ -23,29 +29,39 @@ HEAD = """# Results
 
 Written by `make bench`. Only what was measured, on the machine named under each table; ratios hold,
 absolute numbers move with the machine and with what else runs on it.
-
 """
+BENCHMARKS: dict[str, Callable[[], str]] = {
+    "http_load": http_load.measure,
+    "reads_beside_syncs": reads_beside_syncs.measure,
+    "opening": opening.measure,
+    "retention": retention.measure,
+    "compaction": compaction.measure,
+    "event_log": event_log.measure,
+    "logins": logins.measure,
+    "gated": gated.measure,
+    "session_end": session_end.measure,
+    "streams": streams.measure,
+}
+SECTION = re.compile(r"^<!-- (\w+) -->\n(.*?)(?=^<!-- |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def main() -> None:
-    sections: list[str] = []
-    benchmarks = (
-        http_load,
-        reads_beside_syncs,
-        opening,
-        retention,
-        compaction,
-        event_log,
-        logins,
-        gated,
-        session_end,
-        streams,
-    )
-    for benchmark in benchmarks:
-        section = benchmark.measure()
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    for name in names:
+        section = BENCHMARKS[name]()
         print(section, flush=True)
-        sections.append(section)
-    RESULTS.write_text(HEAD + "\n".join(sections), encoding="utf-8")
+        keep(name, section)  # at once: a later one may fail
+
+
+def keep(name: str, section: str) -> None:
+    """Put a section in the place of the one before."""
+    sections: dict[str, str] = dict(SECTION.findall(RESULTS.read_text(encoding="utf-8")))
+    sections[name] = section.strip() + "\n\n"
+    kept = [f"<!-- {each} -->\n{sections[each]}" for each in BENCHMARKS if each in sections]
+    RESULTS.write_text(HEAD + "\n" + "".join(kept).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
