@@ -6,6 +6,7 @@ in it. In a child, where the user's module is imported again, the same applicati
 and starts nothing.
 """
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -176,6 +177,11 @@ class Lithair:
 
         As `with_event_listener`; the listener is called as the function is.
         """
+        bare: object = model
+        if inspect.isroutine(bare):  # @app.on_change, without the model: would listen to nothing
+            self._asked.listeners.append(
+                AskedListener("@on_change", bare, bare, bare.__name__, is_function=True)
+            )
 
         def listen(function: Listen) -> Listen:
             name = getattr(function, "__name__", None)

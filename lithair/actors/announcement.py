@@ -34,7 +34,8 @@ class Announcement:
         if len(models) > MODELS_SHOWN_MAX:
             lines.append(f"  and {len(models) - MODELS_SHOWN_MAX} more: {url}/info")
         if models and self._plan.has_streams:
-            lines.append(f"  {'Streams:':<16} {url}{models[0].path}/stream, and so on")
+            further = ", and so on" if len(models) > 1 else ""
+            lines.append(f"  {'Streams:':<16} {url}{models[0].path}/stream{further}")
         lines += [
             f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings
         ]

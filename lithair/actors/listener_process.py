@@ -76,7 +76,7 @@ class Parts(NamedTuple):
 
 
 def _await_cursor(child: Child, source: ListenerSource, files: ListenerFiles) -> CursorFile | None:
-    child.phase(SERVING, WAITING)  # it may take as long as it takes to mend the model
+    child.phase(SERVING)
     while not child.stopping:
         try:
             cursor = files.open_cursor(writable=True)
@@ -84,6 +84,7 @@ def _await_cursor(child: Child, source: ListenerSource, files: ListenerFiles) ->
             child.fail(str(error), EXIT_FAILED)
         if cursor is not None:
             return cursor
+        child.detail = WAITING  # it may take as long as it takes to mend the model
         source.pause(AWAIT_MS)
     return None
 

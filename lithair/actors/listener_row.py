@@ -14,6 +14,7 @@ from lithair.core.listening import Failing, Retries, Then, failed, then, wait_ms
 from lithair.process import Child
 from lithair.storage.dead_letters import DeadLetters
 from lithair.storage.listener_files import ListenerFiles
+from lithair.webhooks.sender import NotDelivered
 from lithair.wire.messages import FeedEvent
 
 LOOK_MS: Final = 1000  # how late it is seen that a listener was enabled, or told to skip
@@ -114,7 +115,7 @@ class Row:
             fact.seq,
             failing.tries,
             text,
-            exc_info=error if failing.tries == 1 else None,
+            exc_info=None if failing.tries > 1 or isinstance(error, NotDelivered) else error,
         )
         if what is Then.DEAD_LETTER and self._is_buried(fact, failing.error, failing.tries):
             if self._failing is not None:

@@ -48,6 +48,7 @@ def assemble(
     tornado = tornado_declarations(asked.tornado, draft)
     statics = static_declarations(asked.statics, draft)
     draft.mistakes.extend(shadow_mistakes(asked))
+    _check_switches(asked, draft)
     _check_gates(asked, draft)
     compaction = _compaction(asked, draft)
     limits = rate_limits(asked, draft)
@@ -79,11 +80,21 @@ def assemble(
     )
 
 
+def _check_switches(asked: Asked, draft: Draft) -> None:
+    switches: list[tuple[str, object]] = [
+        ("with_sse", asked.streams),
+        ("with_models_require_session", asked.requires_session),
+    ]
+    for name, value in switches:
+        if value is not None and not isinstance(value, bool):
+            draft.mistake(f"{name}({value!r})", "it has to be True or False")
+
+
 def _check_gates(asked: Asked, draft: Draft) -> None:
     if asked.sessions or asked.users:
         return
     remedy = "there are no sessions; add with_sessions(SessionManager(store))"
-    if asked.requires_session:
+    if asked.requires_session is True:
         draft.mistake("with_models_require_session(True)", remedy)
     for route in asked.routes:
         if route.require_session:

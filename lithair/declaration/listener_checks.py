@@ -75,6 +75,8 @@ def name_of_model(model: object, models: Sequence[ModelDeclaration]) -> str | No
 
 
 def _model_problem(model: object, listened: Collection[object]) -> str | None:
+    if inspect.isroutine(model):
+        return f"{model.__name__} is a function; name the model as well: @app.on_change(Model)"
     if not isinstance(model, type):
         return f"{model!r} is not a model; give the class"
     if model not in listened:

@@ -84,7 +84,7 @@ def _secret_problem(secret: object) -> str | None:
     if not isinstance(secret, str | bytes):
         return f"secret= is a {type(secret).__name__}; it has to be text or bytes"
     if not secret:
-        return "secret= is empty: is the variable or the file that holds it there?"
+        return "secret= is empty; look at the variable or the file that it comes from"
     return None
 
 
@@ -101,7 +101,7 @@ def _url_problem(url: object) -> str | None:
     except ValueError as error:
         return f"the URL {shown!r} can't be read: {error}"
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return f'the URL {shown!r} has to be a whole one, as "https://example.org/hook"'
+        return f'the URL {shown!r} has to be a whole one of http or https, as "https://example.org/hook"'
     if "@" in parts.netloc:
         return "its URL has a name or a password in it; the signature says who sends"
     if "#" in url:

@@ -42,7 +42,7 @@ def verify(
     when there is no secret: anybody could sign with an empty one.
     """
     if not secret:
-        raise ValueError("the secret is empty: is the variable or the file that holds it there?")
+        raise ValueError("the secret is empty; look at the variable or the file that it comes from")
     if not header or len(header) > HEADER_CHARACTERS_MAX:
         return False
     pairs = [part.strip().partition("=") for part in header.split(",")]

@@ -12,6 +12,7 @@ from lithair.client.answers import Event
 from lithair.core.listening import Retries
 from lithair.storage.dead_letters import read_letters
 from lithair.storage.listener_cursor import Cursor, CursorFile
+from lithair.webhooks.sender import NotDelivered
 from lithair.wire.protocol import Verb
 from tests.actors.listened import QUICK, Ear, Place, write
 from tests.actors.serving import Note
@@ -26,6 +27,17 @@ def nothing_is_left() -> Iterator[None]:
     yield
     while OPENED:
         OPENED.pop().close()
+
+
+class Failing:
+    """A listener that fails at whatever it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def on_event(self, event: Event[Note]) -> None:
+        assert event.seq
+        raise self._error
 
 
 def place_of(tmp_path: Path, ear: object, retries: Retries = QUICK, start: str = "now") -> Place:
@@ -191,6 +203,22 @@ def test_one_that_raises_is_tried_again_in_order_and_holds_no_writer_up(tmp_path
     assert place.files.failing() is None
     assert listened.child.detail == ""
     assert seqs_of_letters(place) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "has_traceback"), [(ValueError("no"), True), (NotDelivered("answered 503"), False)]
+)
+def test_the_first_failure_has_a_traceback_unless_it_is_a_receivers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, has_traceback: bool
+) -> None:
+    place = place_of(tmp_path, Failing(error))
+    served, listened = place.serve(), place.listen()
+    write(served, "a")
+    wait_for(lambda: "event 1, try 3" in caplog.text, "the third try")
+    listened.stop()
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == int(has_traceback)
+    assert f"failed at event 1, try 1: {type(error).__name__}: {error}" in caplog.text
 
 
 def test_after_its_retries_an_event_is_a_dead_letter_and_the_next_one_comes(

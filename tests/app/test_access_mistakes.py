@@ -30,6 +30,16 @@ CASES: list[tuple[str, Lithair, str]] = [
         'with_tokens("./b"): it was called twice; keep one',
     ),
     (
+        "streams, by a word",
+        Lithair().with_sse("no"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "with_sse('no'): it has to be True or False",
+    ),
+    (
+        "a gate, by a word",
+        Lithair().with_models_require_session("yes"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "with_models_require_session('yes'): it has to be True or False",
+    ),
+    (
         "a limit of nothing",
         Lithair().with_rate_limit("/api/", 0, per=10),
         'with_rate_limit("/api/", 0, per=10): requests=0 has to be a whole number above 0',

@@ -138,6 +138,14 @@ def test_a_mistake_in_on_change_has_a_sentence_of_its_own(function: Any, sentenc
     assert only.startswith("@on_change(Email) ")
 
 
+def test_on_change_without_its_model_is_a_mistake_and_not_a_listener_to_nothing() -> None:
+    app = with_emails()
+    bare: Any = app.on_change
+    bare(announce)
+    (only,) = told(app)
+    assert only.startswith("@on_change: announce is a function; name the model as well: @app.on_")
+
+
 def test_a_function_inside_a_function_can_not_be_sent() -> None:
     app = with_emails()
 

@@ -89,10 +89,10 @@ def hooked(url: object = URL, secret: object = SECRET, **named: Any) -> Lithair:
 PLACE = 'with_webhook(Email, "https://example.org/hook"): '
 CASES: list[tuple[str, Lithair, str]] = [
     ("no URL", hooked(None), "None is not the URL of a receiver"),
-    ("no scheme", hooked("example.org/hook"), "has to be a whole one"),
-    ("another scheme", hooked("ftp://example.org/hook"), "has to be a whole one"),
-    ("no host", hooked("https:///hook"), "has to be a whole one"),
-    ("port 0", hooked("https://example.org:0/"), "has to be a whole one"),
+    ("no scheme", hooked("example.org/hook"), "has to be a whole one of http or https"),
+    ("another scheme", hooked("ftp://example.org/hook"), "has to be a whole one of http or https"),
+    ("no host", hooked("https:///hook"), "has to be a whole one of http or https"),
+    ("port 0", hooked("https://example.org:0/"), "has to be a whole one of http or https"),
     ("no port", hooked("https://example.org:many/"), "can't be read: Port could not be cast"),
     ("half an address", hooked("https://[::1/"), "can't be read: Invalid IPv6 URL"),
     ("a space", hooked("https://example.org/a b"), "has to be percent-encoded"),
