@@ -12,6 +12,7 @@ from lithair.retention import OVERRIDES
 from tests.tidy.source import ROOT
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+PART = re.compile(r"\[[^\]]*\]\(([^)#\s]*)#([^)\s]+)\)")
 
 
 def test_every_link_of_the_docs_leads_somewhere() -> None:
@@ -20,6 +21,23 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
         for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")]
         for target in LINK.findall(page.read_text(encoding="utf-8"))
         if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert not found, "\n".join(found)
+
+
+def anchors(text: str) -> set[str]:
+    """Give the names by which a page's headings are reached, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_part_of_a_page_that_is_pointed_at_is_there() -> None:
+    found = [
+        f"{page.relative_to(ROOT)}: {target}#{part}"
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")]
+        for target, part in PART.findall(page.read_text(encoding="utf-8"))
+        if "://" not in target
+        and part not in anchors((page.parent / target if target else page).read_text("utf-8"))
     ]
     assert not found, "\n".join(found)
 
