@@ -1,5 +1,6 @@
 """A real browser: a plain EventSource misses nothing over restarts, and the mail page shows it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,12 @@ for (const kind of ["connected", "create", "update", "delete", "reset", "lagged"
     seen.push({ kind, id: Number(event.lastEventId), data: JSON.parse(event.data) }));
 """
 CHANGES = "seen.filter((event) => event.kind !== 'connected')"
+REMEMBER = """
+window.items = items;
+window.at = -1;
+for (const kind of ["live", "create", "update", "delete"])
+  stream.addEventListener(kind, (event) => { window.at = Number(event.lastEventId); });
+"""
 LOG_IN = """
 const form = document.getElementById("login");
 form.username.value = arguments[0];
@@ -100,6 +107,38 @@ def test_a_plain_event_source_sees_every_change_over_restarts(
         begun = window.run("return seen.filter((event) => event.kind === 'connected')")
         assert begun[0]["data"]["seq"] == 0
         assert len(begun) >= 3
+        assert server.stop() == 0
+
+
+def test_the_list_that_the_docs_keep_in_a_page_is_the_servers(
+    window: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_bytes((ROOT / "tests/end_to_end/counters.py").read_bytes())
+    page = (ROOT / "docs/streams.md").read_text(encoding="utf-8")
+    told = re.search(r"```js\n(.*?)```", page, re.DOTALL)
+    assert told is not None
+    port = lasting_port()
+    writer = Writer()
+
+    def wait_for_the_same(url: str) -> None:
+        listed: list[dict[str, object]] = httpx2.get(url + URL, timeout=120).json()["data"]
+        last = writer.expected[-1]["id"]
+        window.wait_for(f"at >= {last} && items.size === {len(listed)}")
+        shown = window.run("return [...items.values()]")
+        assert sorted(shown, key=lambda item: item["id"]) == sorted(
+            listed, key=lambda item: str(item["id"])
+        )
+
+    with Started(tmp_path, environ=PATIENCE, port=port) as server:
+        for number in range(10):
+            writer.write(server.url, number)
+        window.open(server.url + "/health")
+        window.run(told[1].replace("/api/emails", URL) + REMEMBER)
+        wait_for_the_same(server.url)
+    with Started(tmp_path, environ=PATIENCE, port=port) as server:
+        for number in range(10, 20):
+            writer.write(server.url, number)
+        wait_for_the_same(server.url)
         assert server.stop() == 0
 
 
