@@ -20,6 +20,9 @@ app = Lithair().with_users("data/users").with_gateways(2)
 """
 WORD = "swordfish-canary-6"
 KEY_FILE = "secret.key"
+PATIENCE_S = 300  # passwords step back for whatever else a machine does
+PATIENT = {"LT_TIMEOUT": str(PATIENCE_S)}
+WITH_KEY = {"LT_SECRET_KEY_FILE": KEY_FILE, **PATIENT}
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def enrol(folder: Path) -> str:
 
 def log_in(server: Started, code: str | None = None) -> httpx2.Response:
     body = {"username": "ann", "password": WORD, "code": code}
-    return httpx2.post(f"{server.url}/auth/login", json=body, timeout=60)
+    return httpx2.post(f"{server.url}/auth/login", json=body, timeout=PATIENCE_S)
 
 
 def wrong_fields(answer: httpx2.Response) -> list[str]:
@@ -54,15 +57,18 @@ def wrong_fields(answer: httpx2.Response) -> list[str]:
 
 def test_a_login_needs_a_code_and_a_code_is_good_once(folder: Path) -> None:
     """Nothing of the secret is on the disk, nor in the log."""
-    with Started(folder, environ={"LT_SECRET_KEY_FILE": KEY_FILE}) as server:
+    with Started(folder, environ=WITH_KEY) as server:
         assert log_in(server).status_code == 200
         secret = enrol(folder)
         assert wrong_fields(log_in(server)) == ["code"]
         assert wrong_fields(log_in(server, "no")) == ["code"]
-        code = TOTP(secret).generate_otp(int(time.time()) // 30 + 1)  # good for a minute
+        step = int(time.time()) // 30 + 1
+        code = TOTP(secret).generate_otp(step)
         with ThreadPoolExecutor(4) as threads:
             asked = [threads.submit(log_in, server, code) for _ in range(4)]
-        assert sorted(one.result().status_code for one in asked) == [200, 401, 401, 401]
+        statuses = sorted(one.result().status_code for one in asked)
+        was_in_time = time.time() // 30 <= step + 1  # a minute; passwords can take that long here
+        assert statuses == [200, 401, 401, 401] or (not was_in_time and statuses == [401] * 4)
         listed = lithair(folder, "users", "list").stdout.split("\n")[1].split()
         assert listed[:4] == ["Ann", "editor", "enabled", "yes"]
         assert server.stop() == 0
@@ -75,7 +81,7 @@ def test_a_login_needs_a_code_and_a_code_is_good_once(folder: Path) -> None:
 
 
 def test_a_second_factor_is_taken_away_again(folder: Path) -> None:
-    with Started(folder, environ={"LT_SECRET_KEY_FILE": KEY_FILE}) as server:
+    with Started(folder, environ=WITH_KEY) as server:
         assert server.url
         enrol(folder)
         assert wrong_fields(log_in(server)) == ["code"]
@@ -84,7 +90,7 @@ def test_a_second_factor_is_taken_away_again(folder: Path) -> None:
 
 
 def test_without_its_key_a_server_lets_nobody_in_who_has_a_second_factor(folder: Path) -> None:
-    with Started(folder) as server:
+    with Started(folder, environ=PATIENT) as server:
         assert server.url
         secret = enrol(folder)
         answer = log_in(server, TOTP(secret).now())

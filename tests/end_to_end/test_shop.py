@@ -17,6 +17,8 @@ pytestmark = pytest.mark.usefixtures("no_leaks")
 WORD = "correct horse"
 USERS = {"ann": "customer", "bob": "customer", "eve": "employee", "root": "Admin"}
 
+PATIENCE_S = 300  # passwords step back for whatever else a machine does
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
@@ -26,7 +28,7 @@ def shop(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(shop: Path) -> Iterator[Started]:
-    with Started(shop) as started:
+    with Started(shop, environ={"LT_TIMEOUT": str(PATIENCE_S)}) as started:
         yield started
 
 
@@ -38,7 +40,7 @@ def logged_in(server: Started, shop: Path) -> dict[str, httpx2.Client]:
             shop, "users", "add", name, "--role", role, "--password-stdin", typed=f"{WORD}\n"
         )
         assert made.returncode == 0, made.stderr
-        client = httpx2.Client(base_url=server.url, timeout=30)
+        client = httpx2.Client(base_url=server.url, timeout=PATIENCE_S)
         login = {"username": name, "password": WORD}
         assert client.post("/auth/login", json=login).status_code == 200
         clients[name] = client

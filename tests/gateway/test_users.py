@@ -27,6 +27,7 @@ from tests.support.waiting import wait_until
 
 WORD = "correct horse battery"
 WORD_HASH = hash_password(WORD)
+PATIENCE_S = 300  # passwords step back for whatever else a machine does
 LOGIN, LOGOUT, ME, PASSWORD = "/auth/login", "/auth/logout", "/auth/me", "/auth/password"
 
 
@@ -62,12 +63,12 @@ class Place(NamedTuple):
         return found
 
     def stranger(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=60)
+        return httpx2.Client(base_url=self.url, timeout=PATIENCE_S)
 
     def log_in(self, username: str, password: str, address: str) -> "Answer":
         """Log in from another address of this machine, over a connection of its own."""
         connection = http.client.HTTPConnection(
-            "127.0.0.1", self.port, timeout=60, source_address=(address, 0)
+            "127.0.0.1", self.port, timeout=PATIENCE_S, source_address=(address, 0)
         )
         try:
             body = json.dumps({"username": username, "password": password})
@@ -93,6 +94,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
         .with_users(folder / "users")
         .with_route("GET", "/secret", secret, require_session=True)
         .with_gateways(2)
+        .with_timeout(PATIENCE_S)
         .with_run_dir(folder / "run")
         .with_port(0)
     )
