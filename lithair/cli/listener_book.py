@@ -36,15 +36,22 @@ DAMAGED: Final = "damaged"
 UNDECLARED: Final = "undeclared"  # its directory is there, and the server has no such listener
 
 
+class Doing(NamedTuple):
+    """What a listener's process does, as `lithair status` has it."""
+
+    phase: str
+    detail: str
+
+
 class Place(NamedTuple):
-    """A model's directory; `processes` are the phases of the server's listeners, None: no server.
+    """A model's directory; `processes` are those of the server's listeners, None: no server.
 
     `seq` is the model's last event, None where that is not known.
     """
 
     model: str
     directory: str
-    processes: Mapping[str, str] | None = None
+    processes: Mapping[str, Doing] | None = None
     seq: int | None = None
 
 
@@ -69,6 +76,7 @@ class Listed(msgspec.Struct, frozen=True):
     behind: int | None
     dead_letters: int
     failing: Row | None
+    detail: str  # what `lithair status` says of its process
     asked: tuple[str, ...]  # requests that were not carried out yet: skip, replay
     directory: str
 
@@ -128,7 +136,9 @@ def _served(run_dir: str | None, *, has_seq: bool) -> list[Place]:
     except NotReachable as error:
         raise NotReachable(f"{error}{NOT_RUNNING}") from None
     status = cast("list[dict[str, str]]", ask(run_dir, {"ask": "status"})["processes"])
-    phases = {one["name"]: one["phase"] for one in status if one["kind"] == LISTENER}
+    processes = {
+        one["name"]: Doing(one["phase"], one["detail"]) for one in status if one["kind"] == LISTENER
+    }
     found: list[Place] = []
     connection = Connection(run_dir, STATS_TIMEOUT_S)
     try:
@@ -136,7 +146,7 @@ def _served(run_dir: str | None, *, has_seq: bool) -> list[Place]:
             name, directory = model["name"], model["directory"]
             if directory and listener_names(OsFiles(), directory):
                 seq = _seq_of(connection, name) if has_seq else None
-                found.append(Place(name, directory, phases, seq))
+                found.append(Place(name, directory, processes, seq))
     finally:
         connection.close()
     return found
@@ -160,6 +170,7 @@ def _read(place: Place, name: str) -> Listed:
     except DamagedCursor:
         damage = DAMAGED
     failing = files.failing()
+    doing = (place.processes or {}).get(name)
     asked = [("skip", files.skip()), ("replay", files.replay())]
     return Listed(
         name=name,
@@ -169,19 +180,20 @@ def _read(place: Place, name: str) -> Listed:
         behind=None if seq is None or place.seq is None else max(0, place.seq - seq),
         dead_letters=sum(1 for _ in read_letters(OsFiles(), files.directory)),
         failing=None if failing is None else _row(failing),
+        detail="" if doing is None else doing.detail,
         asked=tuple(what for what, request in asked if request is not None),
         directory=files.directory,
     )
 
 
-def _state(processes: Mapping[str, str] | None, name: str, failing: Failing | None) -> str | None:
+def _state(processes: Mapping[str, Doing] | None, name: str, failing: Failing | None) -> str | None:
     if processes is not None and name not in processes:
         return UNDECLARED
     if failing is not None:
         return FAILING if failing.disabled_ms is None else DISABLED
     if processes is None:
         return None
-    return LIVE if processes[name] == SERVING else processes[name]
+    return LIVE if processes[name].phase == SERVING else processes[name].phase
 
 
 def _row(failing: Failing) -> Row:

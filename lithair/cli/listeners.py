@@ -96,8 +96,10 @@ def replay(
     if missing:
         raise NotFound(f"{name} has no dead letter of event {', '.join(map(str, missing))}")
     meant = [seq for seq in held if not seqs or seq in seqs]
-    if meant:
-        found.files.ask_replay(seqs)
+    if not meant:
+        _tell(found, as_json, f"{name} has no dead letters", seqs=meant)
+        return
+    found.files.ask_replay(seqs)
     many = "1 dead letter is" if len(meant) == 1 else f"{len(meant)} dead letters are"
     _tell(found, as_json, f"{name}: {many} tried again{_when(found.place)}", seqs=meant)
 
@@ -163,11 +165,11 @@ def _row(one: Listed) -> tuple[str, ...]:
         UNKNOWN if one.seq is None else str(one.seq),
         UNKNOWN if one.behind is None else str(one.behind),
         str(one.dead_letters),
-        _why(one),
+        why(one),
     )
 
 
-def _why(one: Listed) -> str:
+def why(one: Listed) -> str:
     """Say what keeps a listener from going on, and what was asked for."""
     said: list[str] = []
     if one.failing is not None:
@@ -175,6 +177,8 @@ def _why(one: Listed) -> str:
         times = "1 try" if one.failing.tries == 1 else f"{one.failing.tries} tries"
         error = " ".join(one.failing.error.split())
         said.append(f"event {one.failing.seq}, {times}, since {_ago(since)}: {error}")
+    elif one.detail:
+        said.append(" ".join(one.detail.split()))
     said += [f"{what} is asked for" for what in one.asked]
     return "; ".join(said)
 

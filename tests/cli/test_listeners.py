@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from lithair.cli.listener_book import Doing, Place, listed
+from lithair.cli.listeners import why
 from lithair.core.listening import Failing
 from lithair.storage.dead_letters import DeadLetters, Letter
 from lithair.storage.files import OsFiles
@@ -73,6 +75,7 @@ def test_listeners_are_listed_with_how_far_they_are_and_what_they_fail_at(model:
         "behind": None,
         "dead_letters": 0,
         "failing": None,
+        "detail": "",
         "asked": [],
         "directory": str(model / "listeners/calm"),
     }
@@ -99,6 +102,16 @@ def test_the_table_says_why_a_listener_does_not_go_on(model: Path) -> None:
     assert line.split()[:6] == ["off", "emails", "disabled", "41", "-", "0"]
     assert "event 42, 7 tries, since " in line
     assert line.endswith(": answered 500")
+
+
+def test_of_a_process_that_does_not_get_as_far_as_an_event_its_end_is_told(model: Path) -> None:
+    listener(model, "calm", 40)
+    place = Place(
+        "emails", str(model), {"calm": Doing("starting", "ended with\nexit status 3")}, 41
+    )
+    (one,) = listed(place)
+    assert (one.state, one.behind) == ("starting", 1)
+    assert why(one) == "ended with exit status 3"
 
 
 def test_no_listener_is_an_empty_list_and_no_error(model: Path) -> None:
@@ -162,6 +175,7 @@ def test_a_dead_letter_that_is_not_there_is_not_asked_for(model: Path) -> None:
 def test_no_dead_letters_are_none_to_replay(model: Path) -> None:
     own = listener(model, "hook")
     assert told(model, "replay", "hook")["seqs"] == []
+    assert run(model, "replay", "hook")[:2] == (0, "hook has no dead letters\n")
     assert own.replay() is None
 
 
