@@ -6,6 +6,7 @@ what can be sent at once never goes through a buffer; what is kept goes through 
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,11 +18,13 @@ from lithair.gateway.limits import STREAM_BUFFER_BYTES
 if TYPE_CHECKING:
     from lithair.gateway.http_connection import HttpConnection
 
+_log = logging.getLogger("lithair.http")
+
 
 class HttpOutlet:
     """Sends to one peer."""
 
-    __slots__ = ("_connection", "_is_clear", "_on_room", "_socket", "_transport")
+    __slots__ = ("_connection", "_ending", "_is_clear", "_on_room", "_socket", "_transport")
 
     def __init__(self, connection: "HttpConnection | None", on_room: Callable[[], None]) -> None:
         self._connection = connection
@@ -29,12 +32,18 @@ class HttpOutlet:
         self._is_clear = False  # nothing is kept, and there is somebody
         self._socket: socket.socket | None = None  # None: encrypted, by the transport
         self._transport: asyncio.Transport | None = None
+        self._ending: asyncio.Transport | None = None  # closed once what it holds is on its way
         if connection is None or connection.transport.is_closing():
             return
         transport = self._transport = connection.transport
         beneath = transport.get_extra_info("socket")
         if transport.get_extra_info("sslcontext") is None:
-            self._socket = socket.socket(fileno=socket.dup(beneath.fileno()))
+            try:
+                self._socket = socket.socket(fileno=socket.dup(beneath.fileno()))
+            except OSError as error:  # no descriptor is left
+                _log.error("a stream could not begin: %s", error)
+                self.close()
+                return
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER_BYTES)
         connection.outlet = self
@@ -72,13 +81,14 @@ class HttpOutlet:
         transport = self._transport
         self.leave()
         if transport is not None:
+            self._ending = transport
             if data:
                 transport.write(data)
             transport.close()
 
     def close(self) -> None:
-        """Close the connection, whatever is kept."""
-        transport = self._transport
+        """Close the connection, whatever is kept; also one that was to end behind it."""
+        transport = self._transport or self._ending
         self.leave()
         if transport is not None:
             transport.abort()
@@ -98,7 +108,7 @@ class HttpOutlet:
     def leave(self) -> None:
         """There is nobody any more, or nothing more to say."""
         self._is_clear = False
-        self._transport = None
+        self._transport = self._ending = None
         beneath, self._socket = self._socket, None
         if beneath is not None:
             beneath.close()

@@ -1,7 +1,9 @@
 """What ends a stream and what does not: restarts, compactions, the server's stop, the switch."""
 
 import contextlib
+import socket
 import ssl
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from lithair import Lithair, Model
 from lithair.actors.background import Server
+from lithair.gateway.server import DRAIN_S
 from tests.gateway.listening import Listener, listening
 from tests.gateway.mailbox import problem_of
 from tests.support.certificates import make_certificate
@@ -104,6 +107,25 @@ def test_a_server_that_stops_ends_its_streams_in_order(tmp_path: Path) -> None:
                 assert stream.next().event == "connected"
         for stream in streams:
             assert list(stream.events) == [], "the last chunk was sent: else this raises"
+
+
+def test_a_server_stops_at_once_though_a_reader_takes_nothing(tmp_path: Path) -> None:
+    """The ten seconds of a drain are for requests: what a reader does not take is given up."""
+    with contextlib.ExitStack() as stack:
+        with application(tmp_path).running() as server:
+            with httpx2.Client(base_url=server.url, timeout=60) as http:
+                for _ in range(20):
+                    long = [{"text": "x" * 10_000}] * 20
+                    assert http.post(f"{ITEMS}/_bulk", json=long).status_code == 201
+            for asked in ("?snapshot=true", "?since=0"):
+                stuck = stack.enter_context(socket.socket())
+                stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                host, port = server.url.removeprefix("http://").split(":")
+                stuck.connect((host, int(port)))
+                stuck.sendall(f"GET {STREAM}{asked} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                assert stuck.recv(100).startswith(b"HTTP/1.1 200")
+            started_s = time.monotonic()
+        assert time.monotonic() - started_s < DRAIN_S / 2
 
 
 def test_streams_that_are_switched_off_are_not_there(tmp_path: Path) -> None:
