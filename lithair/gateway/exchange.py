@@ -41,8 +41,8 @@ from lithair.gateway.limits import check_head, declared_length, refusal_of
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
 from lithair.gateway.proxies import SOMEBODY
-from lithair.gateway.routes import METHOD_ORDER, Route, resolve
-from lithair.gateway.streams.answer import StreamAnswer, StreamRequest
+from lithair.gateway.routes import METHOD_ORDER, STREAM_SHAPES, Route, resolve
+from lithair.gateway.streams.answer import StreamAnswer, StreamRequest, put_off
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
 from lithair.wire.messages import Reply
 from lithair.wire.protocol import Verb
@@ -64,9 +64,9 @@ class Exchange(RequestDelegate):
 
     __slots__ = (
         "_asker", "_begun_s", "_body", "_client", "_connection", "_headers", "_held", "_inner",
-        "_is_chunked", "_is_private", "_limit", "_linger", "_method", "_model", "_outer", "_path",
-        "_prepared", "_question", "_received", "_request_id", "_server_conn", "_site", "_stream",
-        "stage",
+        "_is_chunked", "_is_private", "_is_stream", "_limit", "_linger", "_method", "_model",
+        "_outer", "_path", "_prepared", "_question", "_received", "_request_id", "_server_conn",
+        "_site", "_stream", "stage",
     )  # fmt: skip
 
     def __init__(self, site: "Site", server_conn: object, connection: Connection) -> None:
@@ -91,6 +91,7 @@ class Exchange(RequestDelegate):
         self._held = 0
         self._request_id = 0
         self._stream: StreamAnswer | None = None
+        self._is_stream = False
         self._is_chunked = False  # an answer that goes on comes in chunks
         self._linger: asyncio.TimerHandle | None = None
         self._begun_s = 0.0  # when its whole head was there
@@ -201,6 +202,7 @@ class Exchange(RequestDelegate):
     def _knock(self, model: ModelSite, route: Route, query: str) -> Awaitable[None] | None:
         site = self._site
         rule = model.rule
+        self._is_stream = route.shape in STREAM_SHAPES
         if self._method == "OPTIONS":
             self._model = model if rule is OPEN else None
             self._refuse(options(route.shape, self._headers, site.cross_origin))
@@ -283,7 +285,7 @@ class Exchange(RequestDelegate):
         self._stream = StreamAnswer(self._site, asked, self._refuse_stream, self._begin_stream)
 
     def _refuse_stream(self, prepared: Prepared) -> None:
-        self._send_prepared(prepared)
+        self._send_prepared(put_off(prepared, self._headers))
         self._finish()
 
     def _begin_stream(self, headers: HTTPHeaders) -> Connection | None:
@@ -299,6 +301,8 @@ class Exchange(RequestDelegate):
 
     def _refuse(self, prepared: Prepared) -> None:
         """Answer with this once the body was read and thrown away."""
+        if self._is_stream:
+            prepared = put_off(prepared, self._headers)
         self._prepared = prepared
         self.stage = Stage.REFUSED
         if self._headers.get("Expect", "").lower() == "100-continue":
@@ -345,6 +349,7 @@ class Exchange(RequestDelegate):
         if declared_length(self._headers) > self._limit and not self._outer.is_begun:
             self._leave_application()
             self._refuse(self._too_large())
+            return None  # nobody waits for the application any more
         return waiting
 
     def _leave_application(self) -> None:

@@ -28,6 +28,8 @@ class Shape(enum.Enum):
     ITEM_STREAM = "/{id}/stream"
 
 
+STREAM_SHAPES: Final = frozenset({Shape.STREAM, Shape.ITEM_STREAM})
+
 # A reserved word is a path of its own: it never reaches the model process as an id.
 RESERVED: Final = {
     "_bulk": Shape.BULK,

@@ -1,7 +1,9 @@
 """The answer to a request for a stream: from its head to the reader that it becomes.
 
 Owns the opening. Law: what can be refused is refused before the head is sent; after that, the end
-of the connection is the only thing that is said of errors.
+of the connection is the only thing that is said of errors. What is refused for now alone is put
+off: an `EventSource`, which any status but 200 ends for good, is given an empty stream and comes
+back by itself.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tornado.httputil import HTTPHeaders
 
-from lithair.core.problem import Refusal, problem_of
+from lithair.core.problem import Refusal, problem_of, title_of
 from lithair.gateway.answers import PROBLEM_JSON, Prepared, Problem
 from lithair.gateway.contract import Connection
 from lithair.gateway.model_routes import CACHE_CONTROL, Question
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 EVENT_STREAM: Final = "text/event-stream"
 OFF: Final = "There are no streams here"
 FAILED: Final = "The stream could not be opened"
+FOR_NOW: Final = (503, 504)
 
 _log = logging.getLogger("lithair.http")
 
@@ -114,3 +117,12 @@ class StreamAnswer:
 def _prepared(refusal: Refusal) -> Prepared:
     fields = (("Content-Type", PROBLEM_JSON), ("Cache-Control", "no-store"))
     return Prepared(refusal.status, fields, problem_of(refusal))
+
+
+def put_off(refusal: Prepared, headers: HTTPHeaders) -> Prepared:
+    """Make an empty stream of what is refused for now, for who takes streams and nothing else."""
+    if refusal.status not in FOR_NOW or EVENT_STREAM not in headers.get("Accept", ""):
+        return refusal
+    fields = (("Content-Type", EVENT_STREAM), ("Cache-Control", "no-store"))
+    comment = f": {refusal.status} {title_of(refusal.status)}; come again\n\n"
+    return Prepared(200, fields, comment.encode())

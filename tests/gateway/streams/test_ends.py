@@ -14,7 +14,7 @@ import pytest
 from lithair import Lithair, Model
 from lithair.actors.background import Server
 from lithair.gateway.server import DRAIN_S
-from tests.gateway.listening import Listener, listening
+from tests.gateway.listening import EVENT_STREAM, Heard, Listener, listening, parse
 from tests.gateway.mailbox import problem_of
 from tests.support.certificates import make_certificate
 from tests.support.waiting import wait_until
@@ -25,6 +25,10 @@ SHOP = "https://shop.example"
 
 
 class Word(Model):
+    text: str = ""
+
+
+class Other(Model):
     text: str = ""
 
 
@@ -55,6 +59,15 @@ def write(http: httpx2.Client, *texts: str) -> None:
         assert http.post(ITEMS, json={"text": text}).status_code == 201
 
 
+def model_process() -> psutil.Process:
+    (process,) = (
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "lithair: model words" in " ".join(child.cmdline())
+    )
+    return process
+
+
 def texts(stream: Listener, count: int) -> list[object]:
     return [heard.item["text"] for heard in stream.take(count)]
 
@@ -67,12 +80,7 @@ def test_a_stream_goes_on_over_deaths_of_the_models_process(
         some.next()
         for number in range(3):
             write(http, f"before {number}")
-            (process,) = (
-                child
-                for child in psutil.Process().children(recursive=True)
-                if "lithair: model words" in " ".join(child.cmdline())
-            )
-            process.kill()
+            model_process().kill()
             write(http, f"after {number}")  # waits for the next one
             expected = [f"before {number}", f"after {number}"]
             assert texts(stream, 2) == expected
@@ -126,6 +134,48 @@ def test_a_server_stops_at_once_though_a_reader_takes_nothing(tmp_path: Path) ->
                 assert stuck.recv(100).startswith(b"HTTP/1.1 200")
             started_s = time.monotonic()
         assert time.monotonic() - started_s < DRAIN_S / 2
+
+
+def test_an_event_source_is_put_off_where_others_are_told_503(tmp_path: Path) -> None:
+    """Any status but 200 ends it for good; at the end of an empty stream it comes back."""
+    source = {"Accept": EVENT_STREAM}
+    app = application(tmp_path).with_timeout(0.3)
+    with app.running() as server, httpx2.Client(base_url=server.url, timeout=60) as http:
+        write(http, "a")
+        process = model_process()
+        process.suspend()
+        try:
+            for asked in ("", "?snapshot=true", "?since=0"):
+                assert http.get(f"{STREAM}{asked}").status_code in (503, 504)
+                answer = http.get(f"{STREAM}{asked}", headers=source)
+                assert (answer.status_code, answer.headers["Content-Type"]) == (200, EVENT_STREAM)
+                assert list(parse(iter(answer.text.split("\n")))) == [Heard(None, "", "")]
+            assert http.get(f"{ITEMS}/count", headers=source).status_code in (503, 504)
+        finally:
+            process.resume()
+        with listening(http, STREAM, {**source, "Last-Event-ID": "0"}) as stream:
+            assert stream.next().event == "connected"
+            assert texts(stream, 1) == ["a"]
+        for asked, status in (("?nothing=1", 400), ("?since=x", 400)):
+            assert http.get(f"{STREAM}{asked}", headers=source).status_code == status
+        assert http.get(f"{ITEMS}/nobody/stream", headers=source).status_code == 404
+
+
+def test_an_event_source_waits_for_a_model_that_has_failed(tmp_path: Path) -> None:
+    with application(tmp_path).running() as server, httpx2.Client(base_url=server.url) as http:
+        write(http, "x" * 500, "y")
+    log = min((tmp_path / "words").glob("*.raftlog"))
+    data = bytearray(log.read_bytes())
+    data[bytes(data).index(b"x" * 500) + 100] ^= 1
+    log.write_bytes(data)
+    app = application(tmp_path).with_model(Other, tmp_path / "others", "/api/others")
+    with app.running() as server, httpx2.Client(base_url=server.url) as http:
+        wait_until(lambda: http.get("/ready").status_code == 200, "the model to have failed")
+        answer = http.get(STREAM)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        answer = http.get(STREAM, headers={"Accept": EVENT_STREAM})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, EVENT_STREAM)
+        assert answer.text.startswith(": 503 ")
 
 
 def test_streams_that_are_switched_off_are_not_there(tmp_path: Path) -> None:
