@@ -6,22 +6,24 @@ the end goes nowhere.
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from tornado.httputil import HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
-from tornado.iostream import StreamClosedError
 
 from lithair.gateway.answers import WITHOUT_BODY
 from lithair.gateway.contract import Connection
 from lithair.gateway.http_head import Head
+from lithair.gateway.http_writers import break_off
 
 if TYPE_CHECKING:
     from lithair.gateway.http_connection import HttpConnection
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
-_LINE_BREAK: Final = re.compile(r"[\r\n\0]")
+_DIGITS: Final = re.compile(r"[0-9]+")
+_LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 
 
 class PeerContext:
@@ -47,6 +49,8 @@ class Answer(Connection):
         "_left",
         "_line",
         "_on_close",
+        "body_bytes_max",
+        "body_until",
         "context",
         "is_begun",
         "keeps_alive",
@@ -59,6 +63,8 @@ class Answer(Connection):
         self._is_chunked = False
         self._on_close: Callable[[], None] | None = None
         self.context = connection.context
+        self.body_bytes_max: float = math.inf  # of the request's; the exchange has limits, too
+        self.body_until: float = math.inf  # in the loop's time
         self.is_begun = False
         self.keeps_alive = head.keeps_alive
 
@@ -66,6 +72,14 @@ class Answer(Connection):
     def connection(self) -> "HttpConnection | None":
         """What it goes out on, until its end."""
         return self._connection
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        """Refuse a longer body; for handlers that take their body in pieces."""
+        self.body_bytes_max = max_body_size
+
+    def set_body_timeout(self, timeout: float) -> None:
+        """Close the connection when the body is not there in time."""
+        self.body_until = asyncio.get_running_loop().time() + timeout
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """Call this when the client goes away before the whole answer."""
@@ -77,6 +91,11 @@ class Answer(Connection):
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()
+
+    def cut(self) -> None:
+        """The connection is closed, and whom it concerns knows."""
+        self._connection = None
+        self._on_close = None
 
     def write_headers(
         self,
@@ -90,15 +109,12 @@ class Answer(Connection):
         if connection is None:
             return _closed()
         self.is_begun = True
-        self._frame(start_line.code, headers)
-        lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}"]
-        for name, value in headers.get_all():
-            line = f"{name}: {value}"
-            if _LINE_BREAK.search(line):
-                raise ValueError(f"a header field would break its line: {line!r}")
-            lines.append(line)
-        lines.append("\r\n")
-        data = "\r\n".join(lines).encode("latin-1")
+        try:
+            self._frame(start_line.code, headers)
+            data = _head_bytes(start_line, headers)
+        except ValueError:  # one of UnicodeEncodeError too
+            self._break()
+            raise
         connection.transport.write(data + self._framed(chunk) if chunk else data)
         return connection.written()
 
@@ -112,6 +128,8 @@ class Answer(Connection):
         if not has_body:
             self._left = 0
         elif length is not None:
+            if not _DIGITS.fullmatch(length):
+                raise ValueError(f"a Content-Length that is no whole number: {length!r}")
             self._left = int(length)
         elif "Transfer-Encoding" in headers:
             pass  # chunked by whoever writes it
@@ -146,15 +164,16 @@ class Answer(Connection):
         if self._left is not None:
             self._left -= len(chunk)
             if self._left < 0:
-                self._abort()
+                self._break()
                 raise HTTPOutputError("Tried to write more data than Content-Length")
         return chunk
 
-    def _abort(self) -> None:
+    def _break(self) -> None:
         """End a connection whose answer can't be told from the next any more."""
         connection = self._connection
+        self.cut()
         if connection is not None:
-            connection.transport.close()
+            connection.broken()
 
     def finish(self) -> None:
         """Say that the answer is complete."""
@@ -163,21 +182,25 @@ class Answer(Connection):
         if connection is None:
             return
         if self._left:
-            connection.transport.close()
+            connection.broken()
             raise HTTPOutputError(f"Tried to write {self._left} bytes less than Content-Length")
         if self._is_chunked:
             connection.transport.write(_LAST_CHUNK)
         connection.answered(self)
 
 
+def _head_bytes(start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+    lines = [f"HTTP/1.1 {start_line.code} ".encode() + start_line.reason.encode()]
+    for name, value in headers.get_all():
+        lines.append(f"{name}: {value}".encode("latin-1"))
+    for line in lines:
+        if _LINE_BREAK.search(line):
+            raise ValueError(f"a line of the answer's head would break: {line!r}")
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
+
+
 def _closed() -> "asyncio.Future[None]":
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     break_off(future)
     return future
-
-
-def break_off(future: "asyncio.Future[None]") -> None:
-    """Tell a writer that the connection is gone."""
-    if not future.done():
-        future.set_exception(StreamClosedError())
-        future.exception()  # seen, also when nobody waits for it

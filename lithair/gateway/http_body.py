@@ -35,10 +35,6 @@ class Body(Protocol):
         """Take bytes in; gives the pieces of data in them, and what follows a complete body."""
         ...
 
-    def is_in(self, data: bytes) -> bool:
-        """Tell whether what is left of it is surely there, without taking it."""
-        ...
-
 
 class FixedBody:
     """A body whose length is known; a request without one has 0 bytes."""
@@ -59,9 +55,6 @@ class FixedBody:
         piece, rest = data[: self._left], data[self._left :]
         self._left = 0
         return [piece] if piece else [], rest
-
-    def is_in(self, data: bytes) -> bool:
-        return len(data) >= self._left
 
 
 class ChunkedBody:
@@ -112,9 +105,6 @@ class ChunkedBody:
             place = end + 2
         self._held = b"" if self.is_complete else data[place:]
         return pieces, data[place:] if self.is_complete else b""
-
-    def is_in(self, data: bytes) -> bool:
-        return self.is_complete
 
     def _check_incomplete(self, data: bytes, place: int) -> None:
         rest = len(data) - place

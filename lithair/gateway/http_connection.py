@@ -6,23 +6,25 @@ Owns how far the present request has come:
     HEAD | BODY -> WAITING -> BODY        what was given to the gateway has to be taken first
     any -> LEAVING                        the last answer is out; what still comes is thrown away
 
-Law: one request at a time; the next one is not looked at before the answer to this one is out, and
-none is, once the connection is to be closed. A peer that sends on meanwhile is not read from.
+Law: one request at a time; the next one is not looked at before the answer to this one is out and
+the peer has taken most of it, and none is, once the connection is to be closed. A peer that sends
+on meanwhile is not read from. Whoever was given a request is told once when it comes to nothing.
 """
 
 import asyncio
-import enum
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from lithair.gateway.answers import Problem, raw_answer
 from lithair.gateway.contract import RequestDelegate
-from lithair.gateway.http_answer import Answer, PeerContext, break_off
+from lithair.gateway.http_answer import Answer, PeerContext
 from lithair.gateway.http_body import Body, ChunkedBody, ChunkError, FixedBody
 from lithair.gateway.http_head import CHUNKED, Head, HeadError, HeadReader
 from lithair.gateway.http_outlet import HttpOutlet
-from lithair.gateway.limits import BODY_BYTES_PER_S_MIN
+from lithair.gateway.http_stage import Stage
+from lithair.gateway.http_writers import Writers
 
 if TYPE_CHECKING:
     from lithair.gateway.http_transport import HttpTransport
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 READ_AHEAD_MAX: Final = 64 << 10  # of what comes before it is wanted; past it nothing more is read
 WRITE_AHEAD_MAX: Final = 256 << 10  # of an answer before its writer has to wait
 REQUESTS_AT_ONCE: Final = 32  # of one connection, before others have their turn
-LEAVING_S_MAX: Final = 2.0  # for a peer to see the last answer, rather than a reset
 
 NO_BODY: Final = FixedBody(0)
 FAILED: Final = "a request failed; its connection is closed"
@@ -38,16 +39,6 @@ FAILED: Final = "a request failed; its connection is closed"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("lithair.http")
-
-
-class Stage(enum.Enum):
-    """How far the present request of a connection has come."""
-
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    WAITING = enum.auto()
-    BUSY = enum.auto()
-    LEAVING = enum.auto()
 
 
 class HttpConnection(asyncio.Protocol):
@@ -60,12 +51,14 @@ class HttpConnection(asyncio.Protocol):
         self._head: Head | None = None
         self._body: Body = NO_BODY
         self._delegate: RequestDelegate | None = None
-        self._received = 0
-        self._received_at_mark = 0
         self._is_advancing = False
+        self._is_resting = False  # so that others have their turn
         self._is_paused = False
-        self._advances = 0
-        self._drained: asyncio.Future[None] | None = None  # while the peer does not keep up
+        self._closes_when_sent = False
+        self.writers = Writers(server.loop)
+        self.received = 0  # bytes of the present body
+        self.received_at_mark = 0
+        self.has_ended = False  # the peer sends no more, and may or may not be there
         self.answer: Answer | None = None
         self.outlet: HttpOutlet | None = None  # of an answer that goes on for long
         self.stage = Stage.HEAD
@@ -93,26 +86,26 @@ class HttpConnection(asyncio.Protocol):
         if self.stage is Stage.LEAVING:
             return
         self._input = self._input + data if self._input else data
-        if self.stage is Stage.HEAD or self.stage is Stage.BODY:
-            if not self._is_advancing:
-                self._advance()
-        elif len(self._input) > READ_AHEAD_MAX and not self._is_paused:
+        if self._is_reader() and not self._is_advancing:
+            self._advance()
+        if len(self._input) > READ_AHEAD_MAX and not self._is_paused:
             self._is_paused = True
             self.transport.pause_reading()
 
+    def _is_reader(self) -> bool:
+        """Tell whether what comes can be looked at now."""
+        if self.stage is Stage.HEAD:
+            return not self._is_resting and not self.writers.have_to_wait
+        return self.stage is Stage.BODY
+
     def eof_received(self) -> bool:
         """Take note that the peer sends no more; what it has asked is answered all the same."""
-        if self._server.is_tls or self.outlet is not None or not self._is_all_there():
+        is_asking = self.stage in (Stage.WAITING, Stage.BUSY) or self._input != b""
+        if self._server.is_tls or self.outlet is not None or not is_asking:
             return False
-        if self.answer is not None:
-            self.answer.keeps_alive = False
+        self.has_ended = True
+        self.mark = self._server.now()
         return True
-
-    def _is_all_there(self) -> bool:
-        """Tell whether the present request has come as a whole, and waits for its answer."""
-        if self.stage is Stage.WAITING:
-            return self._body.is_in(self._input)
-        return self.stage is Stage.BUSY
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever is concerned that the peer is gone."""
@@ -121,30 +114,33 @@ class HttpConnection(asyncio.Protocol):
         self._reader.close()
         answer, self.answer = self.answer, None
         delegate, self._delegate = self._delegate, None
-        if self._drained is not None:
-            break_off(self._drained)
-            self._drained = None
+        self.writers.break_off()
         if self.outlet is not None:
             self.outlet.leave()
-        if stage in (Stage.BODY, Stage.WAITING) and delegate is not None:
+        if delegate is not None and stage is not Stage.BUSY:
             self._call(delegate.on_connection_close)
+            if answer is not None:
+                answer.cut()
         elif answer is not None:
-            answer.leave()
+            self._call(answer.leave)
 
     def pause_writing(self) -> None:
         """Have writers wait."""
         if self.outlet is not None:
             self.outlet.pause()
-        elif self._drained is None:
-            self._drained = self._server.loop.create_future()
+        else:
+            self.writers.have_to_wait = True
 
     def resume_writing(self) -> None:
-        """Have them go on."""
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
+        """Have them go on, and the next request."""
+        self.writers.go_on()
         if self.outlet is not None:
             self.outlet.resume()
+        elif self._closes_when_sent:
+            self.transport.close()
+        elif self.stage is Stage.HEAD:
+            self.mark = self._server.now()
+            self._rest()
 
     # Requests.
 
@@ -155,12 +151,16 @@ class HttpConnection(asyncio.Protocol):
         try:
             while True:
                 if self.stage is Stage.HEAD:
-                    if not self._input or self._is_shut_out(begun):
+                    if not self._input or self.writers.have_to_wait:
+                        break
+                    if begun == REQUESTS_AT_ONCE:
+                        self._rest()
                         break
                     data, self._input = self._input, b""
                     taken = self._reader.take(data)
                     if taken is None:
-                        self._begin_waiting_for_head()
+                        if not self.is_head_due:
+                            self.is_head_due, self.mark = True, self._server.now()
                         break
                     head, self._input = taken
                     begun += 1
@@ -168,40 +168,47 @@ class HttpConnection(asyncio.Protocol):
                 elif self.stage is not Stage.BODY or not self._take_body():
                     break
         except HeadError as error:
-            self._refuse(error.problem)
+            self.refuse(error.problem)
         except ChunkError as error:
-            self._give_up_body(Problem(400, f"The body is not chunked as it should be: {error}"))
+            self.give_up_body(Problem(400, f"The body is not chunked as it should be: {error}"))
         finally:
             self._is_advancing = False
-        if self._is_paused and self.stage in (Stage.HEAD, Stage.BODY):
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read what comes, if it is wanted; from a peer that sends no more nothing will come."""
+        if not self._is_reader():
+            return
+        if self.has_ended:
+            self.close()
+        elif self._is_paused:
             self._is_paused = False
             self.transport.resume_reading()
 
-    def _is_shut_out(self, begun: int) -> bool:
-        """Tell whether the others have their turn first."""
-        if begun < REQUESTS_AT_ONCE:
-            return False
-        self._server.loop.call_soon(self.data_received, b"")
-        return True
+    def _rest(self) -> None:
+        """Let the others have their turn first."""
+        if not self._is_resting:
+            self._is_resting = True
+            self._server.loop.call_soon(self._wake)
 
-    def _begin_waiting_for_head(self) -> None:
-        if not self.is_head_due:
-            self.is_head_due = True
-            self.mark = self._server.now()
+    def _wake(self) -> None:
+        self._is_resting = False
+        if self._is_reader():
+            self._advance()
 
     def _open(self, head: Head) -> None:
         """Begin a request with its head."""
         self.is_head_due = False
         self._head = head
-        self._received = self._received_at_mark = 0
+        self.received = self.received_at_mark = 0
         answer = self.answer = Answer(self, head)
-        delegate = self._delegate = self._server.delegate.start_request(self, answer)
         self.stage = Stage.BODY
         if head.length:
             self.mark = self._server.now()
             self._body = ChunkedBody() if head.length == CHUNKED else FixedBody(head.length)
         waiting: Awaitable[None] | None = None
         try:
+            delegate = self._delegate = self._server.delegate.start_request(self, answer)
             if head.problem is not None:
                 delegate.refuse_head(head.start_line, head.fields, head.problem)
             else:
@@ -213,21 +220,21 @@ class HttpConnection(asyncio.Protocol):
         if waiting is not None:
             self._wait_for(waiting)
         else:
-            self._ask_for_body()
+            self._begin_body()
 
-    def _ask_for_body(self) -> None:
-        head = self._head
-        if (
-            head is not None
-            and head.length
-            and not self._input
-            and self.stage is Stage.BODY
-            and head.start_line.version == "HTTP/1.1"
-            and (head.fields.get("Expect") or "").lower() == "100-continue"
-            and self.answer is not None
-            and not self.answer.is_begun
-        ):
+    def _begin_body(self) -> None:
+        """Refuse a body that is too long, and ask for one that is not sent before it is wanted."""
+        head, answer = self._head, self.answer
+        if head is None or answer is None or self.stage is not Stage.BODY or self.received:
+            return
+        if head.length > answer.body_bytes_max:
+            self._refuse_body(answer)
+        elif head.expects_100 and not self._input and not answer.is_begun:
             self.transport.write(_CONTINUE)
+
+    def _refuse_body(self, answer: Answer) -> None:
+        limit = answer.body_bytes_max
+        self.give_up_body(Problem(413, f"The body is over the limit of {limit:.0f} bytes"))
 
     def _take_body(self) -> bool:
         """Pass on what is there of the body; False when more of it has to come."""
@@ -236,14 +243,17 @@ class HttpConnection(asyncio.Protocol):
         pieces, self._input = body.take(self._input)
         if pieces:
             piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._received += len(piece)
+            self.received += len(piece)
+            if self.answer is not None and self.received > self.answer.body_bytes_max:
+                self._refuse_body(self.answer)
+                return False
             try:
                 waiting = delegate.data_received(piece)
             except Exception:  # the loop of this connection
                 log.exception(FAILED)
                 self._fail()
                 return False
-            if waiting is not None and self.stage is Stage.BODY:
+            if waiting is not None:
                 self._wait_for(waiting)
                 return False
         if not body.is_complete or self.stage is not Stage.BODY:
@@ -263,8 +273,9 @@ class HttpConnection(asyncio.Protocol):
             self._fail()
 
     def _wait_for(self, waiting: Awaitable[None]) -> None:
-        self.stage = Stage.WAITING
         waited = asyncio.ensure_future(waiting)
+        if self.stage is Stage.BODY:  # it may have been answered without a look at its body
+            self.stage = Stage.WAITING
 
         def go_on(done: "asyncio.Future[None]") -> None:
             error = None if done.cancelled() else done.exception()
@@ -276,7 +287,7 @@ class HttpConnection(asyncio.Protocol):
                 return
             self.stage = Stage.BODY
             self.mark = self._server.now()
-            self._ask_for_body()
+            self._begin_body()
             self._advance()
 
         waited.add_done_callback(go_on)
@@ -285,59 +296,85 @@ class HttpConnection(asyncio.Protocol):
         """Go on with the next request, or leave; `answer` is complete."""
         if answer is not self.answer:
             return
-        self.answer = self._delegate = None
+        self.answer = None
         if self.stage is not Stage.BUSY:
             self._leave()  # what is left of the request can't be told from the next one
-        elif not answer.keeps_alive or self._server.is_stopping:
-            self.stage = Stage.LEAVING
-            self.transport.close()
+            return
+        self._delegate = None
+        if not answer.keeps_alive or self._server.is_stopping:
+            if self._input:
+                self._leave()
+            else:
+                self.close()
+            return
+        self.stage = Stage.HEAD
+        self._head = None
+        self.mark = self._server.now()
+        if self._is_advancing:
+            return
+        if self._input and self._is_reader():
+            self._advance()
         else:
-            self.stage = Stage.HEAD
-            self._head = None
-            self.mark = self._server.now()
-            if self._input and not self._is_advancing:
-                self._advance()
-            elif self._is_paused:
-                self._is_paused = False
-                self.transport.resume_reading()
+            self._read_on()
 
     # Ends.
 
-    def _refuse(self, problem: Problem) -> None:
+    def refuse(self, problem: Problem) -> None:
         """Answer what is no request, and leave."""
         self.transport.write(raw_answer(problem.prepared()))
         self._leave()
 
-    def _give_up_body(self, problem: Problem) -> None:
-        delegate = self._delegate
-        if delegate is not None and not delegate.give_up(problem):
-            self.stage = Stage.LEAVING
-            self.transport.close()
-            self._call(delegate.on_connection_close)
+    def give_up_body(self, problem: Problem) -> None:
+        """Answer what is no body, unless an answer has begun, and leave."""
+        try:
+            if self._delegate is not None and self._delegate.give_up(problem):
+                return
+        except Exception:  # the loop of this connection
+            log.exception(FAILED)
+        self._fail()
+
+    def broken(self) -> None:
+        """Close: the answer can't be told from the next one any more."""
+        self.answer = None
+        self.close()
 
     def _fail(self) -> None:
         """Close after a mistake of ours."""
         delegate, self._delegate = self._delegate, None
-        self.stage = Stage.LEAVING
-        self.transport.close()
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.cut()
+        self.close()
         if delegate is not None:
             self._call(delegate.on_connection_close)
+
+    def close(self) -> None:
+        """Close as soon as the peer has taken what was written, however slowly."""
+        self.stage = Stage.LEAVING
+        self.mark = math.inf  # it is the system that loses patience
+        self._input = b""
+        if self._server.is_tls and self.transport.get_write_buffer_size():
+            # Closed at once, it would have asyncio's 30 s for all of it.
+            self._closes_when_sent = True
+            self.transport.set_write_buffer_limits(0)
+        else:
+            self.transport.close()
 
     def _leave(self) -> None:
         """Close once the peer has had the chance to read what was sent.
 
         Closed at once, with bytes of its unread, it would see a reset and maybe no answer.
         """
+        if self.has_ended or not self.transport.can_write_eof():
+            self.close()
+            return
         self.stage = Stage.LEAVING
         self._input = b""
         self.mark = self._server.now()
         if self._is_paused:
             self._is_paused = False
             self.transport.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
-            self.transport.close()
+        self.transport.write_eof()
 
     def _call(self, call: Callable[[], None]) -> None:
         try:
@@ -345,42 +382,17 @@ class HttpConnection(asyncio.Protocol):
         except Exception:  # the loop of this connection
             log.exception(FAILED)
 
-    # The transport's patience.
-
     def is_idle(self) -> bool:
         """Tell whether the connection is between requests, with no byte of the next one there."""
         return self.stage is Stage.HEAD and not self._input and not self._reader.has_begun
 
-    def sweep(self, now: float) -> None:
-        """Close the connection when it is idle for long, or too slow."""
-        patience = self._server.patience
-        waited_s = now - self.mark
-        if self.stage is Stage.HEAD:
-            if self.is_head_due:
-                if waited_s > patience.head_s:
-                    self._late_head()
-            elif waited_s > patience.idle_s:
-                self.transport.close()
-        elif self.stage is Stage.BODY and waited_s >= patience.body_s:
-            arrived = self._received - self._received_at_mark
-            if arrived < BODY_BYTES_PER_S_MIN * waited_s:
-                self._give_up_body(Problem(408, "The body came too slowly"))
-            self.mark = now
-            self._received_at_mark = self._received
-        elif self.stage is Stage.LEAVING and waited_s > LEAVING_S_MAX:
-            self.transport.abort()
-
-    def _late_head(self) -> None:
-        if self.is_idle():
-            self.transport.close()  # it has never sent anything
-        else:
-            self._refuse(Problem(408, "The request's head came too slowly"))
-
     @property
     def is_last(self) -> bool:
         """Tell whether the connection ends with this request, whatever the client has asked."""
-        return self._server.is_stopping
+        return self._server.is_stopping or (self.has_ended and not self._input)
 
     def written(self) -> "asyncio.Future[None]":
         """Give what is done once what was written is on its way."""
-        return self._drained or self._server.done
+        if self.has_ended:
+            self.mark = self._server.now()  # until it does not go out, the peer may be there
+        return self.writers.written() or self._server.done

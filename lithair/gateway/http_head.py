@@ -28,12 +28,16 @@ CHUNKED: Final = -1  # the length of a body whose chunks say where it ends
 
 _END: Final = b"\r\n\r\n"
 _NAMES_MAX: Final = 1024  # distinct field names whose usual spelling is remembered
+_NAME_BYTES_MAX: Final = 64  # of those: no name of HTTP's registry is longer
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _METHOD: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}"
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) (HTTP/1\.[01])\r\n" % _METHOD)
+_TARGET_BEGUN: Final = re.compile(rb"%b [!-~\x80-\xff]+" % _METHOD)
+_MORE_TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
 _BEGUN_LINE: Final = re.compile(rb"%b( ([!-~\x80-\xff]+( [HTP/1.]{0,7}[01]?\r?)?)?)?" % _METHOD)
 _ANY_LINE: Final = b"GET / HTTP/1.1\r\n"  # for llhttp, in place of the one that was read here
 _KEPT_ALIVE_1_0: Final = ("GET", "HEAD")
+_PROXY_CONNECTION: Final = "Proxy-Connection"  # means nothing here, but to llhttp it does
 _LENGTH: Final = "Content-Length"
 _ENCODING: Final = "Transfer-Encoding"
 
@@ -53,26 +57,36 @@ class RequestFields(HTTPHeaders):
         self._combined_cache: dict[str, str] = {}
         held: dict[str, list[str]] = {}
         for name, value in fields:  # llhttp leaves the blanks behind a value to us
-            usual, text = _usual_name(name), value.decode("latin-1").rstrip(" \t")
+            usual, text = _usual(name), value.decode("latin-1").rstrip(" \t")
             if usual in held:
                 held[usual].append(text)
             else:
                 held[usual] = [text]
         self._as_list = held
 
+    def has_usual(self, name: str) -> bool:
+        """Tell whether there is a field, by its usual spelling."""
+        return name in self._as_list
+
     def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
         """Give a field's value, several ones of that name joined by commas."""
         values = self._as_list.get(key)
         if values is None:
-            values = self._as_list.get(_usual_name(key.encode("latin-1", "replace")))
+            values = self._as_list.get(_usual(key.encode("latin-1", "replace")))
             if values is None:
                 return default
         return values[0] if len(values) == 1 else ",".join(values)
 
 
-@lru_cache(_NAMES_MAX)
-def _usual_name(name: bytes) -> str:
+def _spelled(name: bytes) -> str:
     return "-".join([part.capitalize() for part in name.decode("latin-1").split("-")])
+
+
+_remembered = lru_cache(_NAMES_MAX)(_spelled)
+
+
+def _usual(name: bytes) -> str:
+    return _remembered(name) if len(name) <= _NAME_BYTES_MAX else _spelled(name)
 
 
 class Head(NamedTuple):
@@ -84,15 +98,27 @@ class Head(NamedTuple):
     keeps_alive: bool
     problem: Problem | None  # what it is refused for; its body can be told all the same
 
+    @property
+    def expects_100(self) -> bool:
+        """Tell whether its sender waits for a word before he sends the body."""
+        expected = self.fields.get("Expect")
+        if expected is None or not self.length or self.start_line.version != "HTTP/1.1":
+            return False
+        return expected.lower() == "100-continue"
+
 
 class HeadReader:
     """Reads the heads of one connection, in whatever pieces they come."""
 
-    __slots__ = ("_fed", "_fields", "_has_skipped", "_held", "_is_complete", "_line", "_parser")
+    __slots__ = (
+        "_fed", "_fields", "_has_skipped", "_held", "_in_target", "_is_complete",
+        "_line", "_parser",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._parser: httptools.HttpRequestParser | None = None
         self._held = b""  # of an incomplete head
+        self._in_target = False  # what is held ends with a part of the target
         self._line: re.Match[bytes] | None = None  # its request line, once that is there
         self._fed = 0  # bytes of it that the parser has had, or something in their place
         self._fields: list[tuple[bytes, bytes]] = []
@@ -115,9 +141,11 @@ class HeadReader:
             if held[:2] == b"\r\n" and not self._has_skipped:
                 self._has_skipped = True  # an empty line, which RFC 9112 (2.2) tolerates
                 held = held[2:]
-            self._line = line = _REQUEST_LINE.match(held)
+            # A target that comes byte by byte is not read anew with each byte.
+            is_target = self._in_target and _MORE_TARGET.fullmatch(data) is not None
+            self._line = line = None if is_target else _REQUEST_LINE.match(held)
             if line is None:
-                self._hold_line(held)
+                self._hold_line(held, is_target)
                 return None
         end = held.find(_END, max(line.end() - 2, len(self._held) - len(_END)))
         if end < 0:
@@ -132,17 +160,19 @@ class HeadReader:
         self._feed(held, end)
         head = self._head(line, end)
         self._held, self._fed, self._line = b"", 0, None
-        self._has_skipped = False
+        self._has_skipped = self._in_target = False
         return head, held[end:]
 
     def close(self) -> None:
         """Let go of the parser, which holds this reader."""
         self._parser = None
 
-    def _hold_line(self, held: bytes) -> None:
+    def _hold_line(self, held: bytes, is_target: bool) -> None:
         """Keep the beginning of a request line, if it is one."""
-        if held not in (b"", b"\r") and not _BEGUN_LINE.fullmatch(held):
-            raise HeadError(_malformed())
+        if not is_target:
+            if held not in (b"", b"\r") and not _BEGUN_LINE.fullmatch(held):
+                raise HeadError(_malformed())
+            self._in_target = _TARGET_BEGUN.fullmatch(held) is not None
         if len(held) > HEAD_BYTES_READ_MAX:
             raise HeadError(_too_long(len(held)))
         self._held = held
@@ -177,7 +207,7 @@ class HeadReader:
             problem = Problem(431, f"The request has more than {HEAD_FIELDS_MAX} header fields")
         elif end > HEAD_BYTES_MAX:
             problem = _too_long(len(target))
-        if length or not keeps_alive:
+        if length or not keeps_alive or fields.has_usual(_PROXY_CONNECTION):
             self._parser = None  # it waits for a body, or for nothing more
         self._fields, self._is_complete = [], False
         return Head(start_line, fields, length, keeps_alive, problem)

@@ -13,6 +13,7 @@ from typing import Final
 
 from lithair.gateway.contract import ConnectionDelegate
 from lithair.gateway.http_connection import HttpConnection
+from lithair.gateway.http_sweep import sweep
 from lithair.gateway.limits import SENDING_STALLED_MAX_MS, Patience
 
 BACKLOG: Final = 4096  # connections that the kernel may have accepted before we look
@@ -83,7 +84,7 @@ class HttpTransport:
         """Close what is idle for long or too slow; to be called each second."""
         now = self.now()
         for connection in list(self._connections):
-            connection.sweep(now)
+            sweep(connection, now, self.patience)
 
     def stop_accepting(self) -> None:
         """Accept nothing new, close idle connections, and say so on the others' next answers."""
@@ -96,7 +97,7 @@ class HttpTransport:
         """Close the connections that are between requests."""
         for connection in list(self._connections):
             if connection.is_idle():
-                connection.transport.close()
+                connection.close()
 
     def close(self) -> None:
         """Close every connection, finished or not."""

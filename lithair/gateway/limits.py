@@ -30,6 +30,7 @@ class Patience(msgspec.Struct, frozen=True):
 
     head_s: float = 10.0  # a head fits into a few packets; who needs longer only holds a place
     body_s: float = 10.0  # a body may stall this long; over each such time its speed is looked at
+    half_s: float = 5.0  # for an answer to who sends no more: mostly he is gone altogether
     idle_s: float = 75.0  # what browsers and proxies expect of keep-alive
     sweep_s: float = 1.0  # how exactly the times above are kept
 

@@ -1,5 +1,8 @@
 """What is taken for a request: never more than h11 takes, and never read in two ways."""
 
+import time
+import tracemalloc
+
 import h11
 import pytest
 from hypothesis import given, settings
@@ -170,6 +173,39 @@ def test_a_head_may_come_byte_by_byte_with_the_next_behind_it() -> None:
             heads.append(taken[0])
             assert taken[1] == b""
     assert [head.start_line.path for head in heads] == ["/a?b=1"] * 3
+
+
+def test_what_means_nothing_here_does_not_end_the_connection() -> None:
+    reader = HeadReader()
+    for field in (b"Proxy-Connection: close", b"Connection: keep-alive", b"Connection: upgrade"):
+        taken = reader.take(b"GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n" + field + b"\r\n\r\n")
+        assert taken is not None
+        assert taken[0].keeps_alive
+
+
+def test_a_long_target_that_comes_byte_by_byte_costs_little() -> None:
+    reader = HeadReader()
+    assert reader.take(b"GET /" + b"a" * 100_000) is None
+    begun_s = time.process_time()
+    for _ in range(2000):
+        assert reader.take(b"a") is None
+    assert time.process_time() - begun_s < 0.5  # some 5 ms; read anew each time, 2 s
+    with pytest.raises(HeadError):
+        reader.take(b"\x00")
+
+
+def test_long_names_of_fields_are_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            name = b"X%d" % number + b"x" * 60_000
+            taken = HeadReader().take(b"GET / HTTP/1.1\r\n" + name + b": 1\r\nHost: x\r\n\r\n")
+            assert taken is not None
+            assert taken[0].fields.get(name.decode()) == "1"
+            del taken
+        assert tracemalloc.get_traced_memory()[0] < 2 << 20
+    finally:
+        tracemalloc.stop()
 
 
 REFUSED = (
