@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from tests.end_to_end.mailing import WORD, add_user, copied, logged_in
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not is_installed(), reason="Chromium and chromedriver are not installed"),
 ]
 
-# Without it a browser whose model is replayed for longer than that is told 503, and stays away.
+# A model may be replayed for longer than a request waits, when the machine is busy.
 PATIENCE = {"LT_TIMEOUT": "120"}
 NASTY = 'one\r\ntwo\n\ndata: {"x": 1}\nid: 9\n\u2028\u2029\u0000\U0001f40c é \\n "'
 URL = "/api/counters"
@@ -108,6 +109,34 @@ def test_a_plain_event_source_sees_every_change_over_restarts(
         assert begun[0]["data"]["seq"] == 0
         assert len(begun) >= 3
         assert server.stop() == 0
+
+
+def test_an_event_source_that_comes_while_the_model_is_away_comes_back(
+    window: Browser, tmp_path: Path
+) -> None:
+    """A request for a stream that is answered with an error is its last one."""
+    (tmp_path / "app.py").write_bytes((ROOT / "tests/end_to_end/counters.py").read_bytes())
+    writer = Writer()
+    with Started(tmp_path, environ={"LT_TIMEOUT": "500ms"}) as server:
+        window.open(server.url + "/health")
+        (model,) = (
+            child
+            for child in psutil.Process(server.process.pid).children(recursive=True)
+            if "lithair: model counters" in " ".join(child.cmdline())
+        )
+        model.suspend()
+        try:
+            window.run("window.errors = 0;" + LISTEN, URL + "/stream?since=0")
+            window.run("source.onerror = () => { window.errors += 1; }")
+            window.wait_for("window.errors")
+            assert window.run("return source.readyState") == 0, "it is connecting again"
+        finally:
+            if model.is_running():  # it may have been killed, as one that hangs
+                model.resume()
+        wait_until(lambda: httpx2.get(server.url + URL).status_code == 200, "the model")
+        writer.write(server.url, 0)
+        wait_for_all(window, writer)
+        assert window.run(f"return {CHANGES}") == writer.expected
 
 
 def test_the_list_that_the_docs_keep_in_a_page_is_the_servers(
