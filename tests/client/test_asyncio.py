@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 import pytest
+from msgspec.structs import replace
 
 from lithair import Conflict, LithairError, NotFound, PreconditionFailed
 from lithair.aio import AsyncClient, AsyncHandle, connect
@@ -37,7 +38,8 @@ def test_every_read_is_that_of_its_sync_twin(client: Client, books: Handle[Book]
         assert await handle.count({"year": ">0"}) == 2
         assert [book async for book in handle.iterate()] == made
         assert await handle.history(made[0].id) == books.history(made[0].id)
-        assert await handle.stats() == books.stats()
+        stats = books.stats()
+        assert replace(await handle.stats(), process=stats.process) == stats  # RAM grows meanwhile
         since = books.history(made[0].id)[0].seq - 1
         async with handle.subscribe(since) as events:
             with books.subscribe(since) as theirs:

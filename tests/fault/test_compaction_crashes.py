@@ -14,6 +14,7 @@ from lithair.core.event import EventKind
 from lithair.storage.event_log import LogOptions
 from lithair.storage.segment import SUFFIX, first_seq_of
 from lithair.storage.snapshot import snapshot_names
+from tests.fault.tally import Tally
 from tests.storage.compacting import (
     check_held,
     check_history,
@@ -26,12 +27,11 @@ from tests.support.simulated_files import SimulatedFiles
 
 BATCHES = (60, 25, 1, 0, 40)  # before each compaction; some are written during each, too
 STEPS = ("sealed", "merged", "staged", "installed", "removed")
-STATES_MIN = 5_000
 ANSWERS_ONE_IN = 11
 RECOVERIES_EVERY = 37  # of the states, one in so many is crashed again at each call of its recovery
 SMALL = LogOptions(segment_bytes_max=1500, lock_wait_s=0)
 ARCHIVE = f"{DIRECTORY}/archive"
-states_seen: dict[bool, int] = {}
+tally = Tally()
 
 
 class Shot(NamedTuple):
@@ -86,7 +86,7 @@ class Script:
 
     def check(self, disk: SimulatedFiles, shot: Shot) -> None:
         """Open a disk; fail unless it holds what it must, and what is superseded is gone."""
-        states_seen[self.keep_history] = states_seen.get(self.keep_history, 0) + 1
+        tally.add()
         log, held = opened_log(disk, SMALL)
         seq = log.last_seq
         assert shot.acknowledged <= seq <= shot.in_flight, shot.what
@@ -137,12 +137,14 @@ def crashes(shot: Shot) -> list[SimulatedFiles]:
     return found
 
 
+@tally.at_least(2_000)
 def test_a_crash_at_any_storage_call_of_a_compaction_loses_nothing(script: Script) -> None:
     for shot in script.shots:
         for disk in crashes(shot):
             script.check(disk, shot)
 
 
+@tally.at_least(4_500)
 def test_a_crash_during_the_recovery_from_one_loses_nothing_either(script: Script) -> None:
     number = 0
     for shot in script.shots:
@@ -161,8 +163,3 @@ def crash_recovery(script: Script, disk: SimulatedFiles, shot: Shot) -> None:
     for second in again:
         for third in crashes(shot._replace(disk=second)):
             script.check(third, shot)
-
-
-def test_enough_states_were_seen(script: Script) -> None:
-    """Runs last: the others count."""
-    assert states_seen[script.keep_history] >= STATES_MIN

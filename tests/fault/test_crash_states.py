@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from lithair.storage.event_log import LogOptions
+from tests.fault.tally import Tally
 from tests.storage.samples import (
     ALWAYS,
     DIRECTORY,
@@ -27,8 +28,7 @@ BATCHES = 320
 SEEDS = {"always": 1, "interval": 2}
 EVERY_BYTE_OF = 16  # one batch in so many is cut at each byte, the others at every 31st
 UNSYNCED_BYTES_MAX = 450  # of them, most batches are shorter
-STATES_MIN = 20_000
-states_seen = 0
+tally = Tally()  # 33,800 states when last counted
 
 
 class Shot(NamedTuple):
@@ -75,8 +75,7 @@ class Script:
 
     def check(self, disk: SimulatedFiles, least: int, most: int) -> int:
         """Open `disk`; fail unless it holds whole batches, from `least` to `most` events."""
-        global states_seen
-        states_seen += 1
+        tally.add()
         log, found = opened(disk, self.options)
         seq = log.last_seq
         assert least <= seq <= most, f"{seq} events, where {least} to {most} are right"
@@ -99,6 +98,7 @@ def test_the_script_has_all_kinds_of_operations(script: Script) -> None:
     assert len(script.facts) > 300
 
 
+@tally.at_least(700)
 def test_a_kill_at_any_storage_call_loses_nothing(script: Script) -> None:
     for shot in script.shots:
         script.check(shot.disk.fork(), shot.acknowledged, shot.in_flight)
@@ -112,6 +112,7 @@ def cuts(shot: Shot, number: int) -> Iterator[int]:
     yield pending
 
 
+@tally.at_least(4_500)
 def test_a_power_loss_at_any_storage_call_loses_only_what_was_unsynced(script: Script) -> None:
     for number, shot in enumerate(script.shots):
         for kept in cuts(shot, number):
@@ -120,6 +121,7 @@ def test_a_power_loss_at_any_storage_call_loses_only_what_was_unsynced(script: S
                 script.check(disk, shot.synced, shot.in_flight)
 
 
+@tally.at_least(4_000)
 def test_a_log_cut_at_any_byte_of_its_last_three_records_is_a_shorter_log(script: Script) -> None:
     closings = [shot for shot in script.shots if shot.verb in ("end", "closed")]
     quiet = [shot for shot in script.shots if shot.verb == "write"][:: BATCHES // 6]
@@ -148,6 +150,7 @@ def recovery_shots(disk: SimulatedFiles, script: Script, wider: bool) -> list[Si
     return [*shots, disk.fork()]
 
 
+@tally.at_least(2_400)
 def test_a_crash_during_recovery_takes_nothing_either(script: Script) -> None:
     busy = [shot for shot in script.shots if shot.disk.pending_bytes() > 60][::16]
     for number, shot in enumerate(busy):
@@ -160,7 +163,3 @@ def test_a_crash_during_recovery_takes_nothing_either(script: Script) -> None:
                     for names in range(len(again.name_changes) + 1):
                         lost = again.after_power_loss(kept, names)
                         script.check(lost, shot.synced, shot.in_flight)
-
-
-def test_enough_states_were_seen() -> None:
-    assert states_seen >= STATES_MIN, f"only {states_seen} crash states were tried"

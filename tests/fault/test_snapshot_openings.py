@@ -14,14 +14,14 @@ from lithair.core.event import Event
 from lithair.storage.event_log import LogOptions
 from lithair.storage.segment import first_seq_of
 from lithair.storage.verify import verify
+from tests.fault.tally import Tally
 from tests.storage.compacting import check_held, check_history, compact_log, opened_log, writer_of
 from tests.storage.samples import DIRECTORY, NOW_MS, Fact, fact_of
 from tests.support.simulated_files import SimulatedFiles
 
 ARCHIVE = f"{DIRECTORY}/archive"
 SMALL = LogOptions(segment_bytes_max=700, lock_wait_s=0, durability="interval")
-STATES_MIN = 2_000
-states_seen: dict[str, int] = {}
+tally = Tally()  # 5,500 states when last counted
 
 
 class Interrupted(Exception):
@@ -59,7 +59,7 @@ class Left:
 
     def check(self, disk: SimulatedFiles, least: int) -> int:
         """Open a disk; fail unless it has all up to `least`, and no file that is of no use."""
-        states_seen[self.name] = states_seen.get(self.name, 0) + 1
+        tally.add()
         log, held = opened_log(disk, SMALL)
         seq = log.last_seq
         assert least <= seq <= self.last_seq
@@ -145,6 +145,7 @@ def test_the_disk_has_what_only_a_crash_leaves_together(left: Left) -> None:
     assert len(found.notes) == 2, "superseded files, and a torn tail"
 
 
+@tally.at_least(300)
 def test_an_opening_that_clears_up_may_crash_at_any_call(left: Left) -> None:
     for first, is_lost in crashes(left.disk):
         least = left.synced_seq if is_lost else left.last_seq
@@ -173,8 +174,3 @@ def test_it_may_crash_again_and_again_and_then_goes_on(left: Left) -> None:
     log, held = opened_log(disk, SMALL)
     check_held(held, writer.facts)
     assert verify(disk, DIRECTORY, lambda _done, _all: None).is_sound
-
-
-def test_enough_states_were_seen() -> None:
-    """Runs last: the others count."""
-    assert sum(states_seen.values()) >= STATES_MIN, states_seen

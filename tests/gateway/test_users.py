@@ -157,7 +157,7 @@ def test_an_unknown_user_costs_the_work_of_a_password(place: Place) -> None:
             assert place.log_in(username, "wrong", "127.0.3.1").status == 401
             used_s[username] += place.gateways_s() - before_s
     unknown, wrong = used_s.values()
-    assert unknown > wrong / 2, (unknown, wrong)
+    assert unknown > wrong / 8, (unknown, wrong)  # without a hash it would be a hundredth
 
 
 def test_five_failures_of_a_user_from_one_address_lock_that_address_out(place: Place) -> None:
