@@ -251,6 +251,8 @@ def _body_length(fields: RequestFields, version: str) -> int:
 
 def _keeps_alive(line: RequestStartLine, fields: RequestFields, length: int) -> bool:
     wanted = fields.get("Connection")
+    if line.method == "CONNECT":  # what follows is for somebody else
+        return False
     if line.version == "HTTP/1.1":
         return wanted is None or "close" not in _tokens(wanted)
     is_framed = length != 0 or line.method in _KEPT_ALIVE_1_0 or _LENGTH in fields

@@ -22,6 +22,7 @@ STREAM_BUFFER_BYTES: Final = 128 << 10
 # A peer that takes nothing of its answer for so long is gone.
 SENDING_STALLED_MAX_MS: Final = 60_000
 BODY_BYTES_PER_S_MIN: Final = 1024  # slower than this for a while is an attack or a ruin
+_CLOSE: Final = (("Connection", "close"),)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+;=%]*)(:[0-9]*)?")
 
 
@@ -56,16 +57,16 @@ def check_head(version: str, headers: HTTPHeaders) -> None:
     """Refuse what is ambiguous (RFC 9112, 3.2 and 6.1).
 
     That is a missing, second or unreadable Host, which HTTP/1.0 may leave out, and a chunked body
-    in HTTP/1.0, which knows none.
+    in HTTP/1.0, which knows none. Who was meant to get what follows is as unclear, so nothing does.
     """
     hosts = headers.get_list("Host")
     if len(hosts) == 1:
         if _HOST.fullmatch(hosts[0]) is None:
-            raise Problem(400, "The Host field can't be read")
+            raise Problem(400, "The Host field can't be read", _CLOSE)
     elif hosts or version != "HTTP/1.0":
-        raise Problem(400, "The request must have one Host field")
+        raise Problem(400, "The request must have one Host field", _CLOSE)
     if version == "HTTP/1.0" and "Transfer-Encoding" in headers:
-        raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding")
+        raise Problem(400, "HTTP/1.0 knows no Transfer-Encoding", _CLOSE)
 
 
 def refusal_of(error: Problem | TargetError | HTTPInputError) -> Prepared:

@@ -45,6 +45,10 @@ def length_of(answer: RawAnswer) -> int:
         b"GET /echo HTTP/1.1\nHost: x\n\n",
         b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
         b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nHost: x y\r\n\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 def test_what_is_no_request_is_told_so_and_what_follows_is_not_looked_at(
