@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 LINE_BYTES_MAX: Final = 256  # of a size with its extensions
 TRAILERS_BYTES_MAX: Final = 8 << 10
+FRAMING: Final = (b"transfer-encoding", b"content-length", b"host")  # RFC 9110, 6.5.1
 
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(;[\t\x20-\x7e\x80-\xff]*)?")
 _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
@@ -120,6 +121,8 @@ class ChunkedBody:
                 raise ChunkError("the trailers are too long")
             if line and not _TRAILER.fullmatch(line):
                 raise ChunkError("a trailer is no field")
+            if line.partition(b":")[0].lower() in FRAMING:
+                raise ChunkError("a trailer says how the request is framed")
             self.is_complete = not line
             return
         found = _SIZE_LINE.fullmatch(line) if len(line) <= LINE_BYTES_MAX else None

@@ -318,6 +318,8 @@ BROKEN_CHUNKS = (
     b"123456789\r\n",
     b"0\r\nno field\r\n\r\n",
     b"0\r\n a: b\r\n\r\n",
+    b"0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"0\r\ncontent-length: 0\r\n\r\n",
     b"0\r\na: b\n\r\n",
     b"0\r\n\rX",
     b"3;" + b"x" * 300 + b"\r\nabc\r\n0\r\n\r\n",
