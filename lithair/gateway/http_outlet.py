@@ -45,10 +45,12 @@ class HttpOutlet:
                 self.close()
                 return
             self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER_BYTES)
+        beneath.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER_BYTES)
         connection.outlet = self
         self._is_clear = True
-        transport.set_write_buffer_limits(0)  # says at once when the head is not on its way yet
+        # Says at once when the head is not on its way yet. Encrypted, a bound of 0 would be reached
+        # by holding nothing: every second end of what is held would be told as its beginning.
+        transport.set_write_buffer_limits(0 if self._socket is not None else 1, 0)
 
     def send(self, data: bytes | memoryview) -> int:
         """Give the system what it takes now."""

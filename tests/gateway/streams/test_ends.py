@@ -1,6 +1,7 @@
 """What ends a stream and what does not: restarts, compactions, the server's stop, the switch."""
 
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -206,6 +207,29 @@ def test_a_stream_is_encrypted_as_all_else_is(tmp_path: Path) -> None:
         answer = http.post(f"{ITEMS}/_bulk", json=[{"text": "x" * 20_000}] * 100)
         assert answer.status_code == 201
         assert [heard.seq for heard in stream.take(100)] == list(range(1, 101))
+
+
+def test_a_reader_who_pauses_over_tls_gets_what_follows(tmp_path: Path) -> None:
+    """What the system takes after a while has to be told to whoever waits for it, each time."""
+    certificate, key = make_certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=str(certificate))
+    app = application(tmp_path).with_tls(certificate, key)
+    with app.running() as server, httpx2.Client(base_url=named(server), verify=trust) as http:
+        for _ in range(8):
+            items = [{"text": "x" * 10_000}] * 100
+            assert http.post(f"{ITEMS}/_bulk", json=items, timeout=60).status_code == 201
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.settimeout(20)
+        host, port = server.url.removeprefix("https://").split(":")
+        plain.connect((host, int(port)))
+        with trust.wrap_socket(plain, server_hostname="localhost") as reader:
+            reader.sendall(f"GET {STREAM}?since=0 HTTP/1.0\r\n\r\n".encode())
+            heard = b""
+            while b"\nid: 800\n" not in heard[-40_000:]:
+                heard += reader.recv(1 << 14)
+    seqs = [int(seq) for seq in re.findall(rb"\nid: (\d+)\n", heard)]
+    assert seqs[-800:] == list(range(1, 801))
 
 
 def test_another_origin_that_is_named_may_read(http: httpx2.Client) -> None:
