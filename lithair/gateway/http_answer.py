@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _DIGITS: Final = re.compile(r"[0-9]+")
-_LINE_BREAK: Final = re.compile(rb"[\r\n\0]")
 
 
 class PeerContext:
@@ -190,14 +189,13 @@ class Answer(Connection):
 
 
 def _head_bytes(start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
-    lines = [f"HTTP/1.1 {start_line.code} ".encode() + start_line.reason.encode()]
-    for name, value in headers.get_all():
-        lines.append(f"{name}: {value}".encode("latin-1"))
-    for line in lines:
-        if _LINE_BREAK.search(line):
-            raise ValueError(f"a line of the answer's head would break: {line!r}")
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+    lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}"]
+    lines += [f"{name}: {value}" for name, value in headers.get_all()]
+    data = "\r\n".join((*lines, "", "")).encode("latin-1")
+    ends = len(lines) + 1
+    if data.count(b"\r") != ends or data.count(b"\n") != ends or b"\0" in data:
+        raise ValueError(f"a line of the answer's head would break: {lines!r}")
+    return data
 
 
 def _closed() -> "asyncio.Future[None]":

@@ -54,7 +54,6 @@ class HttpConnection(asyncio.Protocol):
         self._is_advancing = False
         self._is_resting = False  # so that others have their turn
         self._is_paused = False
-        self._closes_when_sent = False
         self.writers = Writers(server.loop)
         self.received = 0  # bytes of the present body
         self.received_at_mark = 0
@@ -136,8 +135,6 @@ class HttpConnection(asyncio.Protocol):
         self.writers.go_on()
         if self.outlet is not None:
             self.outlet.resume()
-        elif self._closes_when_sent:
-            self.transport.close()
         elif self.stage is Stage.HEAD:
             self.mark = self._server.now()
             self._rest()
@@ -173,7 +170,8 @@ class HttpConnection(asyncio.Protocol):
             self.give_up_body(Problem(400, f"The body is not chunked as it should be: {error}"))
         finally:
             self._is_advancing = False
-        self._read_on()
+        if self._is_paused or self.has_ended:
+            self._read_on()
 
     def _read_on(self) -> None:
         """Read what comes, if it is wanted; from a peer that sends no more nothing will come."""
@@ -314,7 +312,7 @@ class HttpConnection(asyncio.Protocol):
             return
         if self._input and self._is_reader():
             self._advance()
-        else:
+        elif self._is_paused or self.has_ended:
             self._read_on()
 
     # Ends.
@@ -353,12 +351,7 @@ class HttpConnection(asyncio.Protocol):
         self.stage = Stage.LEAVING
         self.mark = math.inf  # it is the system that loses patience
         self._input = b""
-        if self._server.is_tls and self.transport.get_write_buffer_size():
-            # Closed at once, it would have asyncio's 30 s for all of it.
-            self._closes_when_sent = True
-            self.transport.set_write_buffer_limits(0)
-        else:
-            self.transport.close()
+        self.transport.close()
 
     def _leave(self) -> None:
         """Close once the peer has had the chance to read what was sent.

@@ -17,6 +17,8 @@ from lithair.gateway.http_sweep import sweep
 from lithair.gateway.limits import SENDING_STALLED_MAX_MS, Patience
 
 BACKLOG: Final = 4096  # connections that the kernel may have accepted before we look
+# For all of what is left of a last answer: how much that is, asyncio does not tell over TLS.
+TLS_LAST_ANSWER_S_MAX: Final = 300.0
 
 _log = logging.getLogger("lithair.http")
 
@@ -61,6 +63,7 @@ class HttpTransport:
                 backlog=BACKLOG,
                 ssl=self._tls,
                 ssl_handshake_timeout=None if self._tls is None else self.patience.head_s,
+                ssl_shutdown_timeout=None if self._tls is None else TLS_LAST_ANSWER_S_MAX,
             )
             self._servers.append(server)
 
