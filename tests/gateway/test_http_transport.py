@@ -9,6 +9,7 @@ import pytest
 from lithair import Lithair
 from lithair.http import Request
 from tests.gateway.harness import RawAnswer, RawConnection, RunningGateway, gateway
+from tests.gateway.test_http_head import BROKEN_CHUNKS, REFUSED
 
 HOST = "Host: x"
 CHUNKED = f"POST /echo HTTP/1.1\r\n{HOST}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -58,6 +59,20 @@ def test_what_is_no_request_is_told_so_and_what_follows_is_not_looked_at(
         connection.send(data + b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n")
         refused(connection.answer())
         assert connection.is_closed()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_nothing_is_smuggled_behind_what_is_refused(served: RunningGateway, is_whole: bool) -> None:
+    """All of it on sockets: one answer each, 400, and the connection ends."""
+    behind = f"GET /echo HTTP/1.1\r\n{HOST}\r\n\r\n".encode()
+    for data in (*REFUSED, *(CHUNKED + chunks for chunks in BROKEN_CHUNKS)):
+        with served.connect() as connection:
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pieces = [data + behind] if is_whole else [bytes((byte,)) for byte in data + behind]
+            for piece in pieces:
+                connection.send(piece)
+            refused(connection.answer())
+            assert connection.is_closed(), data
 
 
 def test_a_head_far_over_its_size_is_refused_in_words(served: RunningGateway) -> None:
