@@ -81,14 +81,14 @@ def plain_token(headers: HTTPHeaders, cookie_start: str | None) -> str:
     is what `credential_of` would find, unless it is worth nothing.
     """
     fields = headers.get_list("Authorization")
-    if fields:
-        is_plain = len(fields) == 1 and fields[0].startswith("Bearer ")
-        return fields[0][len("Bearer ") :] if is_plain else ""
-    if cookie_start is None:
+    if len(fields) == 1:
+        return fields[0][7:] if fields[0].startswith("Bearer ") else ""
+    if fields or cookie_start is None:
         return ""
     fields = headers.get_list("Cookie")
-    is_plain = len(fields) == 1 and fields[0].startswith(cookie_start) and ";" not in fields[0]
-    return fields[0][len(cookie_start) :] if is_plain else ""
+    if len(fields) == 1 and fields[0].startswith(cookie_start) and ";" not in fields[0]:
+        return fields[0][len(cookie_start) :]
+    return ""
 
 
 def is_cross_site(headers: HTTPHeaders, is_tls: bool, trusted_origins: Container[str]) -> bool:

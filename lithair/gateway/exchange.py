@@ -269,7 +269,8 @@ class Exchange(RequestDelegate):
         assert self._question is not None
         if is_not_modified(self._question, reply):
             reply = reply._replace(status=304, body=b"")
-        headers = answer_headers(self._question, reply, self._model.location_prefix)
+        prefix, is_private = self._model.location_prefix, self._is_private
+        headers = answer_headers(self._question, reply, prefix, is_private)
         if reply.status == 503:
             headers["Retry-After"] = str(self._model.retry_after_s)
         if reply.seq or self._model.seq != UNKNOWN_SEQ:

@@ -129,17 +129,24 @@ def is_not_modified(question: Question, reply: Reply) -> bool:
     )
 
 
-def answer_headers(question: Question, reply: Reply, location_prefix: str) -> HTTPHeaders:
-    """Make the header fields of the answer to what the model process said."""
+def answer_headers(
+    question: Question, reply: Reply, location_prefix: str, is_private: bool
+) -> HTTPHeaders:
+    """Make the header fields of the answer to what the model process said.
+
+    How long a private one is kept, the exchange says, as of all that are.
+    """
     headers = HTTPHeaders()
     status = reply.status
     if status >= 400:
         headers["Content-Type"] = PROBLEM_JSON
-        headers["Cache-Control"] = "no-store"
+        if not is_private:
+            headers["Cache-Control"] = "no-store"
     else:
         if status != 204:
             headers["Content-Type"] = JSON
-        headers["Cache-Control"] = CACHE_CONTROL
+        if not is_private:
+            headers["Cache-Control"] = CACHE_CONTROL
         if question.action.has_etag:
             headers["Etag"] = f'"{reply.item_seq}"'
             if status == 201:
