@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from tornado.httputil import HTTPConnection, HTTPHeaders, ResponseStartLine
 
 from lithair.core.problem import problem_body, title_of
+from lithair.gateway.fields import UsualFields
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -92,9 +93,9 @@ def begin(connection: HTTPConnection, headers: HTTPHeaders) -> None:
     _ = connection.write_headers(_START_LINES[200], headers)
 
 
-def headers_of(*groups: Fields) -> HTTPHeaders:
+def headers_of(*groups: Fields) -> UsualFields:
     """Gather header fields; a field that comes twice stays twice."""
-    headers = HTTPHeaders()
+    headers = UsualFields()
     for fields in groups:
         for name, value in fields:
             headers.add(name, value)

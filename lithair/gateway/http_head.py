@@ -14,21 +14,19 @@ its connection is closed: the bytes behind it mean nothing any more.
 """
 
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import httptools
-from tornado.httputil import HTTPHeaders, RequestStartLine
+from tornado.httputil import RequestStartLine
 
 from lithair.gateway.answers import Problem
+from lithair.gateway.fields import UsualFields, usual
 from lithair.gateway.limits import HEAD_BYTES_MAX, HEAD_FIELDS_MAX
 
 HEAD_BYTES_READ_MAX: Final = 128 << 10  # up to here it is read to its end, so the next one counts
 CHUNKED: Final = -1  # the length of a body whose chunks say where it ends
 
 _END: Final = b"\r\n\r\n"
-_NAMES_MAX: Final = 1024  # distinct field names whose usual spelling is remembered
-_NAME_BYTES_MAX: Final = 64  # of those: no name of HTTP's registry is longer
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _METHOD: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}"
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) (HTTP/1\.[01])\r\n" % _METHOD)
@@ -50,50 +48,22 @@ class HeadError(Exception):
         self.problem = problem
 
 
-class RequestFields(HTTPHeaders):
-    """The fields of a request; asking for one is a dict look-up where it is spelled as usual."""
-
-    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
-        self._combined_cache: dict[str, str] = {}
-        held: dict[str, list[str]] = {}
-        for name, value in fields:  # llhttp leaves the blanks behind a value to us
-            usual, text = _usual(name), value.decode("latin-1").rstrip(" \t")
-            if usual in held:
-                held[usual].append(text)
-            else:
-                held[usual] = [text]
-        self._as_list = held
-
-    def has_usual(self, name: str) -> bool:
-        """Tell whether there is a field, by its usual spelling."""
-        return name in self._as_list
-
-    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
-        """Give a field's value, several ones of that name joined by commas."""
-        values = self._as_list.get(key)
-        if values is None:
-            values = self._as_list.get(_usual(key.encode("latin-1", "replace")))
-            if values is None:
-                return default
-        return values[0] if len(values) == 1 else ",".join(values)
-
-
-def _spelled(name: bytes) -> str:
-    return "-".join([part.capitalize() for part in name.decode("latin-1").split("-")])
-
-
-_remembered = lru_cache(_NAMES_MAX)(_spelled)
-
-
-def _usual(name: bytes) -> str:
-    return _remembered(name) if len(name) <= _NAME_BYTES_MAX else _spelled(name)
+def _read_fields(fields: list[tuple[bytes, bytes]]) -> UsualFields:
+    held: dict[str, list[str]] = {}
+    for name, value in fields:  # llhttp leaves the blanks behind a value to us
+        spelled, text = usual(name.decode("latin-1")), value.decode("latin-1").rstrip(" \t")
+        if spelled in held:
+            held[spelled].append(text)
+        else:
+            held[spelled] = [text]
+    return UsualFields(held)
 
 
 class Head(NamedTuple):
     """A request up to its body, which is `length` bytes, or CHUNKED; 0 for none."""
 
     start_line: RequestStartLine
-    fields: RequestFields
+    fields: UsualFields
     length: int
     keeps_alive: bool
     problem: Problem | None  # what it is refused for; its body can be told all the same
@@ -197,7 +167,7 @@ class HeadReader:
     def _head(self, line: "re.Match[bytes]", end: int) -> Head:
         if not self._is_complete:
             raise HeadError(_malformed())
-        fields = RequestFields(self._fields)
+        fields = _read_fields(self._fields)
         method, target = line[1].decode("ascii"), line[2].decode("latin-1")
         start_line = RequestStartLine(method, target, line[3].decode("ascii"))
         length = _body_length(fields, start_line.version)
@@ -207,7 +177,7 @@ class HeadReader:
             problem = Problem(431, f"The request has more than {HEAD_FIELDS_MAX} header fields")
         elif end > HEAD_BYTES_MAX:
             problem = _too_long(len(target))
-        if length or not keeps_alive or fields.has_usual(_PROXY_CONNECTION):
+        if length or not keeps_alive or _PROXY_CONNECTION in fields:
             self._parser = None  # it waits for a body, or for nothing more
         self._fields, self._is_complete = [], False
         return Head(start_line, fields, length, keeps_alive, problem)
@@ -233,7 +203,7 @@ def _too_long(target_size: int) -> Problem:
     return Problem(431, f"The request's head is over {HEAD_BYTES_MAX} bytes")
 
 
-def _body_length(fields: RequestFields, version: str) -> int:
+def _body_length(fields: UsualFields, version: str) -> int:
     """Tell how the body is framed (RFC 9112, 6); raises HeadError for whatever is ambiguous."""
     lengths, encodings = fields.get_list(_LENGTH), fields.get_list(_ENCODING)
     if not lengths and not encodings:
@@ -249,7 +219,7 @@ def _body_length(fields: RequestFields, version: str) -> int:
     return int(lengths[0])
 
 
-def _keeps_alive(line: RequestStartLine, fields: RequestFields, length: int) -> bool:
+def _keeps_alive(line: RequestStartLine, fields: UsualFields, length: int) -> bool:
     wanted = fields.get("Connection")
     if line.method == "CONNECT":  # what follows is for somebody else
         return False

@@ -11,6 +11,7 @@ from tornado.httputil import HTTPHeaders
 
 from lithair.gateway.answers import JSON, PROBLEM_JSON, Prepared, Problem
 from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.fields import UsualFields
 from lithair.gateway.preconditions import (
     PreconditionError,
     check_idempotency_key,
@@ -136,7 +137,7 @@ def answer_headers(
 
     How long a private one is kept, the exchange says, as of all that are.
     """
-    headers = HTTPHeaders()
+    headers = UsualFields()
     status = reply.status
     if status >= 400:
         headers["Content-Type"] = PROBLEM_JSON
