@@ -1,6 +1,6 @@
 # make run    serve the example with the films and say what to try
 # make test   every check there is: format, lint, types, layers, tests
-# make bench  the benchmarks; they write bench/RESULTS.md and take about twenty minutes
+# make bench  the benchmarks; they write bench/RESULTS.md and take about half an hour
 #
 # Each first makes .venv and installs what pyproject.toml names, again whenever that file has changed.
 
