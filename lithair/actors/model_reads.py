@@ -136,6 +136,16 @@ class ModelReads:
     def _hello(self, peer: bytes, request: ReadRequest) -> Read:
         return Read(200, msgspec.json.encode({"model": self._figures.name, "seq": self._state.seq}))
 
+    def _describe(self, peer: bytes, request: ReadRequest) -> Read:
+        schema = self._state.schema
+        told = {
+            "model": self._figures.name,
+            "key": schema.key.wire,
+            "fields": [field.wire for field in schema.fields],
+            "schema": msgspec.Raw(schema.description),
+        }
+        return Read(200, msgspec.json.encode(told))
+
     def _cancel(self, peer: bytes, request: ReadRequest) -> None:
         request_id = convert(request.argument, int)
         self._jobs.cancel(peer, request_id)
@@ -178,7 +188,8 @@ def _text(argument: object) -> str:
 
 Act = Callable[[ModelReads, bytes, ReadRequest], Read | None]
 
-UNCOUNTED = frozenset((Verb.STATS, Verb.HELLO, Verb.CANCEL))  # they are not about items
+# They are not about items.
+UNCOUNTED = frozenset((Verb.STATS, Verb.HELLO, Verb.DESCRIBE, Verb.CANCEL))
 
 # What callers with a role may ask; nothing else looks at what they may see.
 OF_ROLES = frozenset(
@@ -206,5 +217,6 @@ READS: dict[int, Act] = {
     Verb.EXISTS: ModelReads._exists,
     Verb.STATS: ModelReads._stats,
     Verb.HELLO: ModelReads._hello,
+    Verb.DESCRIBE: ModelReads._describe,
     Verb.CANCEL: ModelReads._cancel,
 }

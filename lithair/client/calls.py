@@ -103,11 +103,11 @@ class Calls(Generic[T]):
     def list(self, pairs: Pairs) -> Call[Page[T]]:
         return Call(Verb.LIST, self.codec.page, pairs)
 
-    def page_after(self, after: str | None) -> Call[Page[T] | None]:
+    def page_after(self, after: str | None, asked: Pairs = ()) -> Call[Page[T] | None]:
         """Ask for the items behind one of them; gives None when that one is not there."""
         if after is None:
-            return Call[Page[T] | None](Verb.LIST, self.codec.page, ())
-        pairs = (("after", after),)
+            return Call[Page[T] | None](Verb.LIST, self.codec.page, asked)
+        pairs = (*asked, ("after", after))
         return Call[Page[T] | None](Verb.LIST, self.codec.page, pairs, instead=(400, _nothing))
 
     def list_fields(self, pairs: Pairs) -> Call[Page[PartialItem]]:

@@ -14,6 +14,7 @@ import msgspec
 
 from lithair.client.answers import Page
 from lithair.client.calls import Call, Calls
+from lithair.client.filters import Pairs
 from lithair.errors import LithairError
 from lithair.wire.protocol import Verb
 
@@ -41,9 +42,13 @@ _decode_found = msgspec.json.Decoder(list[bool]).decode
 class Walk(Generic[T]):
     """Gives the calls of one walk: `page` until it is None."""
 
-    def __init__(self, calls: Calls[T], after: str = "") -> None:
-        """Begin with the first item, or behind the one with the id `after`."""
+    def __init__(self, calls: Calls[T], after: str = "", asked: Pairs = ()) -> None:
+        """Begin with the first item, or behind the one with the id `after`.
+
+        `asked` are filters and fields, no order: the place of a page is that of its creation.
+        """
         self._calls = calls
+        self._asked = asked
         # ids of the last page, up to the one to go on behind
         self._last: list[str] = [after] if after else []
         self._is_over = False
@@ -53,7 +58,8 @@ class Walk(Generic[T]):
         if self._is_over:
             return None
         while True:
-            page: Page[T] | None = yield self._calls.page_after(next(reversed(self._last), None))
+            after = next(reversed(self._last), None)
+            page: Page[T] | None = yield self._calls.page_after(after, self._asked)
             if page is not None:
                 break
             yield from self._step_back()

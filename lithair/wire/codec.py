@@ -383,4 +383,5 @@ ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.ATTEMPT: _are_two_texts,
     Verb.SETTLE: _is_range,
     Verb.CHANGES: _is_range_of_some,
+    Verb.DESCRIBE: _is_nothing,
 }

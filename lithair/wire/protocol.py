@@ -57,6 +57,7 @@ class Verb(enum.IntEnum):
     ATTEMPT = 14  # 14 and 15: of the users' process alone, which counts failed logins
     SETTLE = 15
     CHANGES = 16  # what follows the feed asks for what it has missed
+    DESCRIBE = 17  # of commands, which have only the name of a model
 
     CREATE = 32
     REPLACE = 33

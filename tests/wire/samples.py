@@ -39,6 +39,7 @@ ARGUMENTS: dict[Verb, st.SearchStrategy[object]] = {
     Verb.ATTEMPT: st.tuples(TEXTS, TEXTS),
     Verb.SETTLE: st.tuples(COUNTS, COUNTS),
     Verb.CHANGES: st.tuples(COUNTS, COUNTS, FILTERS),
+    Verb.DESCRIBE: st.none(),
 }
 
 
