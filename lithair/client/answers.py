@@ -29,13 +29,17 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class HistoryEntry(msgspec.Struct, Generic[T], frozen=True):
-    """One event of an item: `create`, `update` or `delete` (with the item's last state)."""
+    """One event of an item: `create`, `update` or `delete` (with the item's last state).
+
+    `by` names the administrator who made the change, None for everybody else's.
+    """
 
     seq: int
     operation: str
     timestamp: dt.datetime
     item: T
     changes: dict[str, Change] = {}
+    by: str | None = None
 
 
 class Event(msgspec.Struct, Generic[T], frozen=True):

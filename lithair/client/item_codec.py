@@ -118,7 +118,7 @@ class ItemCodec(Generic[T]):
             for e in _raw_history.decode(body):
                 changes: dict[str, Change] = e.changes
                 item = self.item(e.item)
-                entries.append(HistoryEntry(e.seq, e.operation, e.timestamp, item, changes))
+                entries.append(HistoryEntry(e.seq, e.operation, e.timestamp, item, changes, e.by))
             return entries
 
     def event(self, model: str, told: FeedEvent) -> Event[T]:

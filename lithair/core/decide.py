@@ -269,6 +269,7 @@ class Decision:
             self._check_unique(payload, key)
         flags = _FLAGS.get(command.action, 0)
         event = Event(0, self._now_ms, kind, key, payload, command.command_id, flags)
+        event.author = self._rules.view(command).author
         if command.idempotency:
             event.key_hash, event.body_hash = command.key_hash, command.body_hash
             event.status = _STATUS[kind]

@@ -47,7 +47,8 @@ class Event(msgspec.Struct, gc=False):
     `payload` is the item as JSON; for a delete, the item's last state. `command_id` is 16 bytes, or
     empty for none. `prev` is the item's previous record; `prev_index`, when not negative, says that
     it is the event with this index in the same frame. `key_hash`, `body_hash` (16 bytes each) and
-    `status` are there when an Idempotency-Key was. `fingerprint` (16 bytes) says with which schema
+    `status` are there when an Idempotency-Key was. `author` names the administrator who made the
+    change, "" for everybody else. `fingerprint` (16 bytes) says with which schema
     a record that was read had been written; empty for an event that was just made. `before` is the
     item as it was before an event that was just made, empty when it was not; records don't hold it.
     """
@@ -66,3 +67,4 @@ class Event(msgspec.Struct, gc=False):
     status: int = 0
     fingerprint: bytes = b""
     before: bytes = b""
+    author: str = ""

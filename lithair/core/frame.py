@@ -26,6 +26,7 @@ import msgspec
 
 from lithair.core.event import Event, Position
 from lithair.core.record import (
+    AUTHORED_FLAG,
     FIXED,
     KEYED,
     KEYED_FLAG,
@@ -33,6 +34,7 @@ from lithair.core.record import (
     KNOWN_FLAGS,
     NO_COMMAND,
     RECORD_BYTES_MIN,
+    author_at,
     encode_record,
     record_length,
     unknown_record,
@@ -302,7 +304,10 @@ def records_in(buffer: bytes, start: int, end: int) -> Iterator[RawRecord]:
                 at += KEYED.size
                 flags &= ~KEYED_FLAG
             payload_at = at + key_len
-            stop = offset + length
+            stop = payload_end = offset + length
+            if flags & AUTHORED_FLAG:
+                payload_end = author_at(buffer, stop)
+                flags &= ~AUTHORED_FLAG
             yield (
                 offset,
                 length,
@@ -311,7 +316,7 @@ def records_in(buffer: bytes, start: int, end: int) -> Iterator[RawRecord]:
                 kind,
                 flags,
                 buffer[at:payload_at].decode(),
-                buffer[payload_at:stop],
+                buffer[payload_at:payload_end],
                 b"" if command == no_command else command,
                 prev_segment,
                 prev_offset,

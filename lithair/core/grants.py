@@ -2,10 +2,12 @@
 
     access := "" | "public" | grants
     grants := {"user"?: text, "own"?: bool, "shows"?: "own" | "none",
-               "unreadable"?: [wire name*], "unwritable"?: [wire name*]}            JSON
+               "unreadable"?: [wire name*], "unwritable"?: [wire name*],
+               "by"?: text, "tells_by"?: bool}                                      JSON
 
 `own`: the request reaches items of `user`'s own only. `shows`: whose items may be shown, all of
-them when it is left out. Law: a member that this version does not know is refused, never passed
+them when it is left out. `by` names the administrator who writes, for the log; `tells_by`: a
+history says who made each change. Law: a member that this version does not know is refused, never passed
 over: it may have forbidden something.
 """
 
@@ -24,11 +26,19 @@ class Grants(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     shows: Literal["all", "own", "none"] = "all"
     unreadable: tuple[str, ...] = ()
     unwritable: tuple[str, ...] = ()
+    by: str = ""
+    tells_by: bool = False
 
     @property
     def access(self) -> str:
         """Write them as they travel."""
         return _encode(self).decode()
+
+
+    @property
+    def restricts(self) -> bool:
+        """Tell whether anything is kept from its bearer, or filled in for him."""
+        return self != Grants(by=self.by, tells_by=self.tells_by)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -4,12 +4,14 @@ Owns the layout of a record. Law: the record's own crc lets a single positioned 
 alone, without the frame around it; nothing that fails it is ever returned as an event.
 
     record   := crc:u32 len:u32 seq:u64 time_ms:u64 kind:u8 flags:u8 key_len:u16 command_id:16
-                prev_segment:u64 prev_offset:u32 [keyed] key:key_len payload
+                prev_segment:u64 prev_offset:u32 [keyed] key:key_len payload [authored]
     keyed    := key_hash:16 body_hash:16 status:u16
+    authored := author:author_len author_len:u16
 
 Integers are little-endian. `crc` is zlib's CRC-32 of everything that follows it within the record;
-`len` counts the whole record. `keyed` is there when bit 7 of `flags` is set. A `command_id` of
-zeros and a `prev_segment` of 0 mean none. `key` is UTF-8; the rest of the record is the payload.
+`len` counts the whole record. `keyed` is there when bit 7 of `flags` is set, `authored`, which is
+read from the record's end, when bit 6 is. A `command_id` of zeros and a `prev_segment` of 0 mean
+none. `key` and `author` are UTF-8; what lies between key and author is the payload.
 A record of kind 4 was erased (core/erasure.py): it keeps its place, seq and time.
 """
 
@@ -24,6 +26,7 @@ from lithair.errors import UnknownFormat
 FIXED: Final = struct.Struct("<IIQQBBH16sQI")
 _CHECKED: Final = struct.Struct("<IQQBBH16sQI")  # FIXED without the crc
 KEYED: Final = struct.Struct("<16s16sH")
+AUTHOR_LEN: Final = struct.Struct("<H")
 _CRC: Final = struct.Struct("<I")
 _CRC_AND_LEN: Final = struct.Struct("<II")
 
@@ -35,7 +38,8 @@ RECORD_BYTES_MAX: Final = 1 << 29  # what a frame can hold at most
 NO_COMMAND: Final = bytes(16)
 KIND_MAX: Final = ERASED
 KEYED_FLAG: Final = 0x80
-KNOWN_FLAGS: Final = KEYED_FLAG | Flags.BULK | Flags.REPLICATED
+AUTHORED_FLAG: Final = 0x40
+KNOWN_FLAGS: Final = KEYED_FLAG | AUTHORED_FLAG | Flags.BULK | Flags.REPLICATED
 
 
 class BadRecord(ValueError):
@@ -59,9 +63,14 @@ def encode_record(event: Event, prev: Position | None) -> bytes:
     if event.key_hash:
         flags |= KEYED_FLAG
         keyed = KEYED.pack(event.key_hash, event.body_hash, event.status)
+    authored = b""
+    if event.author:
+        flags |= AUTHORED_FLAG
+        author = event.author.encode()
+        authored = author + AUTHOR_LEN.pack(len(author))
     assert not flags & ~KNOWN_FLAGS, f"flags {event.flags:#x} have no meaning in a record"
     segment, offset = prev or (0, 0)
-    length = RECORD_BYTES_MIN + len(keyed) + len(key) + len(event.payload)
+    length = RECORD_BYTES_MIN + len(keyed) + len(key) + len(event.payload) + len(authored)
     assert length <= RECORD_BYTES_MAX, f"a record of {length} bytes: the caller bounds payloads"
     checked = b"".join(
         (
@@ -79,6 +88,7 @@ def encode_record(event: Event, prev: Position | None) -> bytes:
             keyed,
             key,
             event.payload,
+            authored,
         )
     )
     return _CRC.pack(crc32(checked)) + checked
@@ -95,7 +105,16 @@ def payload_in(buffer: bytes, offset: int) -> bytes:
     flags, key_len = _FLAGS_AND_KEY.unpack_from(buffer, offset + _FLAGS_AT)
     keyed = KEYED.size if flags & KEYED_FLAG else 0
     stop = offset + record_length(buffer, offset)
+    if flags & AUTHORED_FLAG:
+        stop = author_at(buffer, stop)
     return buffer[offset + RECORD_BYTES_MIN + keyed + key_len : stop]
+
+
+def author_at(buffer: bytes, stop: int) -> int:
+    """Give where the author of an authored record begins, which ends at `stop`."""
+    begin = stop - AUTHOR_LEN.size
+    (length,) = AUTHOR_LEN.unpack_from(buffer, begin)
+    return begin - int(length)
 
 
 def check_record(buffer: bytes, offset: int) -> int:
@@ -130,20 +149,28 @@ def decode_record(buffer: bytes, offset: int) -> Event:
         at += KEYED.size
     if at + key_len > offset + length:
         raise BadRecord(f"a key of {key_len} bytes in a record of {length}")
+    stop, author = offset + length, b""
+    if flags & AUTHORED_FLAG:
+        stop = author_at(buffer, stop)
+        if stop < at + key_len:
+            raise BadRecord(f"an author that begins at {stop}, before the payload")
+        author = buffer[stop : offset + length - AUTHOR_LEN.size]
     try:
         key = str(buffer[at : at + key_len], "utf-8")
+        author_name = str(author, "utf-8")
     except UnicodeDecodeError as error:
-        raise BadRecord(f"the key of event {seq} is not UTF-8: {error}") from error
+        raise BadRecord(f"key or author of event {seq} is not UTF-8: {error}") from error
     return Event(
         seq=seq,
         time_ms=time_ms,
         kind=kind,
         key=key,
-        payload=bytes(buffer[at + key_len : offset + length]),
+        payload=bytes(buffer[at + key_len : stop]),
         command_id=b"" if command_id == NO_COMMAND else command_id,
-        flags=flags & ~KEYED_FLAG,
+        flags=flags & ~(KEYED_FLAG | AUTHORED_FLAG),
         prev=Position(segment, prev_offset) if segment else None,
         key_hash=key_hash,
         body_hash=body_hash,
         status=status,
+        author=author_name,
     )

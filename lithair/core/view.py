@@ -51,7 +51,13 @@ class Sight:
 
 
 class View:
-    """One caller's sight of a model's items; `grants` is None for callers without a role."""
+    """One caller's sight of a model's items; `grants` is None for callers without a role.
+
+    `author` is what the log keeps of who makes a change; `tells_by`: a history says it.
+    """
+
+    author = ""
+    tells_by = False
 
     def __init__(self, sight: Sight, take_max: int, grants: Grants | None = None) -> None:
         self.schema = sight.schema
@@ -122,15 +128,16 @@ class View:
 
     def history_entry(self, event: Event, before: Event | None) -> bytes:
         """Encode one event of an item's history; `before` is the item's event before it."""
-        return _encode(
-            {
-                "seq": event.seq,
-                "operation": OPERATIONS[EventKind(event.kind)],
-                "timestamp": rfc3339(event.time_ms),
-                "item": msgspec.Raw(self.show(event.payload)),
-                "changes": self._changes(event, before),
-            }
-        )
+        entry = {
+            "seq": event.seq,
+            "operation": OPERATIONS[EventKind(event.kind)],
+            "timestamp": rfc3339(event.time_ms),
+            "item": msgspec.Raw(self.show(event.payload)),
+            "changes": self._changes(event, before),
+        }
+        if self.tells_by:
+            entry["by"] = event.author or None
+        return _encode(entry)
 
     def history(self, events: list[Event]) -> list[bytes]:
         """Encode an item's events, oldest first, as far as it was there for this caller then."""
@@ -204,13 +211,18 @@ class Views:
 
     def _make(self, access: str) -> View:
         if access == TRUSTED:
-            return View(self._sight(frozenset()), self._take_max)
+            view = View(self._sight(frozenset()), self._take_max)
+            view.tells_by = True
+            return view
         if access == PUBLIC:
             return View(self._sight(self._hidden), self._take_max)
         grants = grants_of(access)
         known = self.schema.by_wire.keys() - {self.schema.key.wire}
         unreadable = self._hidden.union(known.intersection(grants.unreadable))
-        return View(self._sight(unreadable), self._take_max, grants)
+        asked = grants if grants.restricts else None
+        view = View(self._sight(unreadable), self._take_max, asked)
+        view.author, view.tells_by = grants.by, grants.tells_by
+        return view
 
     def _sight(self, unreadable: frozenset[str]) -> Sight:
         sight = self._sights.get(unreadable)

@@ -50,6 +50,7 @@ def events(draw: st.DrawFn, seq: int | None = None) -> Event:
         command_id=draw(st.one_of(st.just(b""), ID)),
         flags=draw(st.integers(0, 3)),
         prev=draw(st.none() | POSITIONS),
+        author=draw(st.just("") | KEYS),
     )
     if draw(st.booleans()):
         event.key_hash, event.body_hash = draw(ID), draw(ID)

@@ -117,7 +117,7 @@ def test_an_unknown_format_version_is_refused_with_both_numbers() -> None:
 
 
 def test_an_event_of_an_unknown_kind_stops_the_log() -> None:
-    for at, value, what in ((24, 9, "kind 9"), (25, 0x40, "flags 0x40")):
+    for at, value, what in ((24, 9, "kind 9"), (25, 0x20, "flags 0x20")):
         header = encode_header(
             SegmentHeader("Email", 1, 0, NOW_MS, 0, STAMP.fingerprint, STAMP.description)
         )
