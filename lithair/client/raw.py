@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from lithair.client.calls import Call, Calls
+from lithair.client.filters import Pairs
 from lithair.client.item_codec import ItemCodec
 from lithair.core.validation import encode_exactly
 from lithair.wire.messages import Write
@@ -18,6 +19,7 @@ Raw = msgspec.Raw
 
 _decode_ids: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_id: Final = msgspec.json.Decoder(str).decode
+_decode_count: Final = msgspec.json.Decoder(dict[str, int]).decode
 _decode_found: Final = msgspec.json.Decoder(list[bool]).decode
 
 
@@ -73,6 +75,15 @@ class RawCalls(Calls[Raw]):
         super().__init__(name)
         self.codec: ItemCodec[Raw] = RawCodec(key)
 
+    def get_as_asked(self, item_id: str, pairs: Pairs) -> Call[Raw | None]:
+        """Ask for an item, with `fields` and `as_of` as they were written."""
+        argument = (item_id, pairs) if pairs else item_id
+        return Call[Raw | None](Verb.GET, self.codec.item, argument, instead=(404, _none))
+
+    def count_as_asked(self, pairs: Pairs) -> Call[int]:
+        """Ask how many there are, with `as_of` as it was written."""
+        return Call(Verb.COUNT, _count, pairs)
+
     def exist(self, ids: list[str]) -> Call[list[bool]]:
         """Ask which of these ids are taken."""
         return Call(Verb.EXISTS, _decode_found, ids)
@@ -96,3 +107,11 @@ def as_json(value: object) -> bytes:
 
 def _nothing(_body: bytes) -> None:
     return None
+
+
+def _none() -> None:
+    return None
+
+
+def _count(body: bytes) -> int:
+    return _decode_count(body)["count"]
