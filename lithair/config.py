@@ -24,6 +24,7 @@ GATEWAYS_MAX = 256  # one SO_REUSEPORT socket and one process each; more than an
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 DURABILITIES = ("always", "interval", "os")
 HTTP_TRANSPORTS = ("httptools", "tornado")
+SWITCH = ("off", "on")
 DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 SIZE_UNITS = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "": 1}
 
@@ -60,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True):
     metrics_token: str | None = None
     secret_key_file: str | None = None  # a path; for second factors
     http_transport: str = "httptools"
+    docs: str = "on"  # /docs and /openapi.json
 
     @property
     def max_body_size(self) -> int:
@@ -138,6 +140,27 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
 def option_of(name: str) -> str:
     """Return the command-line option of a setting: `timeout_s` is `--timeout`."""
     return "--" + SETTINGS[name].variable.removeprefix("LT_").lower().replace("_", "-")
+
+
+def text_of(name: str, value: object) -> str:
+    """Write a setting's value as its variable would be written; "" when there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, RestartLimit):
+        return f"{value.count}/{_seconds_text(value.window_s)}"
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in cast("tuple[object, ...]", value))
+    if isinstance(value, float):
+        return _seconds_text(value)
+    if isinstance(value, int) and SETTINGS[name].read is _size:
+        for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+            if value % size == 0:
+                return f"{value // size}{unit}"
+    return str(value)
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def _unreadable(origin: str, value: object, setting: Setting) -> str:
@@ -233,6 +256,10 @@ def _word(words: tuple[str, ...]) -> Callable[[object], str]:
     return read
 
 
+def _switch(value: object) -> str:
+    return SWITCH[value] if isinstance(value, bool) else _word(SWITCH)(value)
+
+
 def _origins(value: object) -> tuple[str, ...]:
     """Read origins (RFC 6454, 6.1) as browsers send them: scheme, host, port, and nothing else."""
     if isinstance(value, str):
@@ -316,4 +343,5 @@ SETTINGS: dict[str, Setting] = {
     ),
     "secret_key_file": Setting("LT_SECRET_KEY_FILE", "", _text, "the path of a file"),
     "http_transport": Setting("LT_HTTP_TRANSPORT", "", _word(HTTP_TRANSPORTS), "httptools"),
+    "docs": Setting("LT_DOCS", "with_docs", _switch, "on or off"),
 }

@@ -5,11 +5,11 @@ supervisor of `app.running()` never imports the user's modules. Law: the plan fo
 declaration and from nothing else.
 """
 
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
-from lithair.config import SETTINGS, RestartLimit
+from lithair.config import SETTINGS, text_of
 from lithair.core.supervised import GATEWAY, LISTENER, MODEL, WORKER
 from lithair.declaration import Declaration
 
@@ -106,15 +106,6 @@ def _shown(declaration: Declaration) -> tuple[SettingShown, ...]:
         if name in SETTINGS and SETTINGS[name].is_secret:
             text = "(set)"
         else:
-            text = _written(getattr(declaration.settings, name, ""))
+            text = text_of(name, getattr(declaration.settings, name))
         shown.append(SettingShown(name, text, origin))
     return tuple(shown)
-
-
-def _written(value: object) -> str:
-    """Write a setting's value as the variable would be written."""
-    if isinstance(value, RestartLimit):
-        return f"{value.count}/{value.window_s:g}s"
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in cast("tuple[object, ...]", value))
-    return str(value)

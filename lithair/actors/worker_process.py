@@ -37,6 +37,7 @@ def run(child: Child) -> None:
             _call_once(child, lambda: func(lithair))
         else:
             _call_on_schedule(child, lambda: func(lithair), worker.every_s)
+    child.on_leave = None  # nothing is left to leave: no SystemExit while the interpreter ends
 
 
 class _Leaving:

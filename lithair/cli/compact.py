@@ -8,6 +8,7 @@ from typing import Final, cast
 import click
 import msgspec
 
+from lithair.cli.completion import complete_models
 from lithair.cli.server import ask, run_dir_option
 from lithair.client import Compacted
 from lithair.client.calls import Calls, PartialItem
@@ -22,7 +23,7 @@ UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @run_dir_option
 @click.option(
     "--keep-history",

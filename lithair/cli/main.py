@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 
 import lithair
 from lithair.cli.server import NotReachable
@@ -20,8 +21,11 @@ from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, EXIT_MISUSE,
 
 # A command is the object of its own name in lithair.cli.<name>, imported when it is asked for.
 COMMANDS: Final[Mapping[str, str]] = {
-    "run": "Run an application: app.py, or module:app.",
+    "new": "Make a small project, with tests.",
+    "run": "Run an application: app.py, or module:app; --reload for development.",
+    "config": "Show every setting, its value and where it came from.",
     "status": "Show the processes of a running server.",
+    "stats": "Show the models of a running server; --watch goes on.",
     "restart": "Restart one process of a running server.",
     "get": "Print one item, now or as it was.",
     "find": "Print the items that match filters, as a table or as JSON.",
@@ -33,9 +37,11 @@ COMMANDS: Final[Mapping[str, str]] = {
     "users": "Add, list and disable the users that log in.",
     "tokens": "Add, list and revoke the API tokens of machines.",
     "permissions": "Show what each role may do on every route, field by field.",
+    "openapi": "Print the OpenAPI document of an application.",
     "backup": "Copy all models of a running server, while it goes on.",
     "restore": "Make models' directories from a backup, to its end or to an earlier point.",
     "verify": "Check a model's directory, running or not, or a backup.",
+    "completion": "Make a shell complete commands, options and models.",
 }
 
 EXIT_STATUSES: Final[tuple[tuple[type[LithairError], int], ...]] = (
@@ -58,6 +64,16 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(f"lithair.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, without importing any of them; and options, as click does."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=what)
+            for name, what in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -6,13 +6,14 @@ import click
 import msgspec
 
 from lithair.cli.compact import TIMEOUT_S, check_name, wait
+from lithair.cli.completion import complete_models
 from lithair.cli.server import run_dir_option
 from lithair.client.calls import Calls, PartialItem
 from lithair.client.connection import Connection
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
+@click.argument("name", metavar="MODEL", shell_complete=complete_models)
 @click.argument("item_id", metavar="ID")
 @run_dir_option
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")

@@ -1,33 +1,43 @@
 """`lithair run`: runs an application, with the command line's settings above all others.
 
-Owns the options: one per setting of `lithair.config` that is no secret (other users can read a
-command line). Law: values are read and checked where all settings are.
+Law: what is run is the declaration; `--reload` runs the same command again and again.
 """
 
 import os
+import signal
 
 import click
 
-from lithair.config import SETTINGS, option_of
+from lithair.cli.setting_options import add_setting_options
 
 
 @click.command(
     epilog="Settings: option > LT_* variable > code > default. Each option's variable is its name"
-    " in upper case behind LT_."
+    " in upper case behind LT_; `lithair config` shows them all."
 )
 @click.argument("target")
-def run(target: str, **options: str | None) -> int:
+@click.option(
+    "--reload",
+    "reloads",
+    is_flag=True,
+    help="For development: start again whenever a .py file of the project changes.",
+)
+@click.option("--with-parent", type=int, hidden=True, help="End with this process: of --reload.")
+def run(target: str, reloads: bool, with_parent: int | None, **options: str | None) -> int:
     """Run the application TARGET: app.py, or module:app, until SIGTERM or Ctrl-C."""
+    command_line = {name: text for name, text in options.items() if text is not None}
+    if reloads:
+        from lithair.cli.reloading import run_again_and_again
+
+        return run_again_and_again(target, command_line)
     from lithair.actors import supervisor
+    from lithair.actors.child_process import die_with_parent
     from lithair.cli.target import load
 
-    command_line = {name: text for name, text in options.items() if text is not None}
+    if with_parent is not None:
+        die_with_parent(with_parent, signal.SIGTERM)
     declaration = load(target).declaration(os.environ, command_line)
     return supervisor.run(declaration)
 
 
-for _name, _setting in SETTINGS.items():
-    if not _setting.is_secret:
-        run.params.append(
-            click.Option([option_of(_name), _name], metavar="VALUE", help=_setting.form)
-        )
+add_setting_options(run)

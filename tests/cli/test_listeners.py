@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from lithair.cli.listener_book import Doing, Place, listed
 from lithair.cli.listeners import why
 from lithair.core.listening import Failing
 from lithair.storage.dead_letters import DeadLetters, Letter
 from lithair.storage.files import OsFiles
+from lithair.storage.listener_book import Doing, Place, listed
 from lithair.storage.listener_cursor import CURSOR_NAME, Cursor, CursorFile
 from lithair.storage.listener_files import ListenerFiles, Replay, Skip
 from tests.support.commands import lithair

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -28,13 +28,14 @@ class Started:
         target: str = "app.py",
         environ: Mapping[str, str] | None = None,
         port: int = 0,
+        options: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.said: list[str] = []  # stdout, line by line
         self.log_path = directory / "log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lithair", "run", target, "--port", str(port)],
+                [sys.executable, "-m", "lithair", "run", target, "--port", str(port), *options],
                 cwd=directory,
                 env={**os.environ, **(environ or {})},
                 stdin=subprocess.DEVNULL,
