@@ -233,6 +233,10 @@ class Lithair:
         """Serve the dashboard."""
         return self._later(written("with_data_admin_ui", (path,)), "the dashboard is")
 
+    def with_docs(self, enabled: bool = True) -> "Lithair":
+        """Serve /openapi.json and /docs, or not; whoever reaches the port may read them."""
+        return self._set(docs=enabled)
+
     def with_host(self, host: str) -> "Lithair":
         """Listen on this address (127.0.0.1)."""
         return self._set(host=host)

@@ -20,6 +20,7 @@ from lithair.gateway.admin import Admin, AdminHandler, with_head
 from lithair.gateway.auth_routes import ROUTES as AUTH_ROUTES
 from lithair.gateway.auth_routes import Auth, AuthHandler
 from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.docs_page import Docs, DocsHandler
 from lithair.gateway.figures import METRICS_PATH, Figures, MetricsHandler
 from lithair.gateway.gate import rule_of_route
 from lithair.gateway.operations import Operations, built_in_places
@@ -171,7 +172,7 @@ def make_application(
     statics: list[StaticSite],
 ) -> SiteApplication:
     """Gather what a declaration asks for beside its models."""
-    places = built_in.places() + _account_places(built_in.auth, tools)
+    places = built_in.places() + _account_places(built_in.auth, tools) + _docs(declaration)
     for route in declaration.routes:
         methods = {route.method, "HEAD"} if route.method == "GET" else {route.method}
         arguments = {
@@ -201,6 +202,14 @@ def _account_places(auth: Auth | None, tools: RouteTools) -> list[Place[Target]]
             Target(AuthHandler, {"auth": auth, "route": route, "tools": tools}, is_route=True),
         )
         for path, route in AUTH_ROUTES.items()
+    ]
+
+
+def _docs(declaration: Declaration) -> list[Place[Target]]:
+    docs = Docs(declaration)
+    return [
+        Place(path, methods_of(DocsHandler), Target(DocsHandler, {"docs": docs, "path": path}))
+        for path in docs.paths
     ]
 
 

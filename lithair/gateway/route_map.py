@@ -13,7 +13,7 @@ from lithair.gateway.admin_routes import ROUTES
 from lithair.gateway.auth_routes import ROUTES as AUTH_ROUTES
 from lithair.gateway.backup_route import BACKUP_PATH
 from lithair.gateway.gate import Rule, rule_of_model, rule_of_route
-from lithair.gateway.routes import SERVER_ROUTES, SHAPES
+from lithair.gateway.routes import DOCS_PATHS, SERVER_ROUTES, SHAPES
 
 # Of the server's own pages; /metrics may ask for a token of its own.
 SERVER_RULES: Final[dict[str, Rule]] = {
@@ -21,6 +21,8 @@ SERVER_RULES: Final[dict[str, Rule]] = {
     "/ready": Rule.OPEN,
     "/info": Rule.OPEN,
     "/metrics": Rule.OPEN,
+    "/openapi.json": Rule.OPEN,  # they hold no data
+    "/docs": Rule.OPEN,
 }
 
 
@@ -37,7 +39,11 @@ def route_map(declaration: Declaration) -> list[MappedRoute]:
     """List every route, in the order in which paths are looked at."""
     return [
         *_model_routes(declaration),
-        *_rows(((path, SERVER_RULES[path], methods) for path, methods in SERVER_ROUTES.items())),
+        *_rows(
+            (path, SERVER_RULES[path], methods)
+            for path, methods in SERVER_ROUTES.items()
+            if path not in DOCS_PATHS or declaration.settings.docs == "on"
+        ),
         *_rows((path, Rule.ADMIN, _with_head(acts)) for path, acts in ROUTES.items()),
         MappedRoute(BACKUP_PATH, "POST", Rule.ADMIN),
         MappedRoute(BUILT_IN_PREFIX + "/…", "*", Rule.ADMIN),

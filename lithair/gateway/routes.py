@@ -90,7 +90,10 @@ SERVER_ROUTES: Final[dict[str, tuple[str, ...]]] = {
     "/ready": ("GET", "HEAD"),
     "/info": ("GET", "HEAD"),
     "/metrics": ("GET", "HEAD"),
+    "/openapi.json": ("GET", "HEAD"),
+    "/docs": ("GET", "HEAD"),
 }
+DOCS_PATHS: Final = ("/openapi.json", "/docs")  # of these, what LT_DOCS switches off
 
 # Every status an answer of ours can have, and the short reason that the docs give for it.
 STATUSES: Final[dict[int, str]] = {

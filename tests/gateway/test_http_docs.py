@@ -8,7 +8,15 @@ import pytest
 from lithair.gateway.figures import METRICS_PATH
 from lithair.gateway.limits import HEAD_BYTES_MAX, HEAD_FIELDS_MAX, PATIENCE
 from lithair.gateway.operations import built_in_places
-from lithair.gateway.routes import ALLOW, RESERVED, SERVER_ROUTES, SHAPES, STATUSES, allow
+from lithair.gateway.routes import (
+    ALLOW,
+    DOCS_PATHS,
+    RESERVED,
+    SERVER_ROUTES,
+    SHAPES,
+    STATUSES,
+    allow,
+)
 
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
 
@@ -32,7 +40,8 @@ def test_the_routes_of_the_server_are_documented() -> None:
     assert documented == {
         path: allow(dict.fromkeys(methods)) for path, methods in SERVER_ROUTES.items()
     }
-    assert {path for path, _ in built_in_places()} | {METRICS_PATH} == set(SERVER_ROUTES)
+    built_in = {path for path, _ in built_in_places()} | {METRICS_PATH, *DOCS_PATHS}
+    assert built_in == set(SERVER_ROUTES)
 
 
 def test_the_statuses_are_documented() -> None:
