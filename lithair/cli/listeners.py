@@ -12,13 +12,13 @@ from typing import Final, TypeVar
 import click
 import msgspec
 
-from lithair.cli.listener_book import Found, Listed, Place, find, listed, places
+from lithair.cli.listener_book import places
 from lithair.cli.server import run_dir_option
 from lithair.cli.status import duration, table
 from lithair.core.as_of import parse_as_of
-from lithair.errors import LithairError, NotFound
-from lithair.storage.dead_letters import read_letters
-from lithair.storage.files import OsFiles
+from lithair.errors import LithairError
+from lithair.storage import listener_book
+from lithair.storage.listener_book import Found, Listed, Place, find, listed
 
 COLUMNS: Final = ("name", "model", "state", "handled", "behind", "dead letters", "why")
 UNKNOWN: Final = "-"
@@ -67,12 +67,9 @@ def list_(run_dir: str | None, data_dirs: tuple[str, ...], as_json: bool) -> Non
 def skip(name: str, run_dir: str | None, data_dirs: tuple[str, ...], as_json: bool) -> None:
     """Give up the event that the listener NAME fails at: it becomes a dead letter."""
     found = _found(name, run_dir, data_dirs)
-    failing = found.files.failing()
-    if failing is None:
-        raise NotFound(f"{name} fails at no event; nothing is skipped")
-    found.files.ask_skip(failing.seq)
-    sentence = f"event {failing.seq} is given up{_when(found.place)}, and kept as a dead letter"
-    _tell(found, as_json, f"{name}: {sentence}", seq=failing.seq)
+    seq = listener_book.skip(found)
+    sentence = f"event {seq} is given up{_when(found.place)}, and kept as a dead letter"
+    _tell(found, as_json, f"{name}: {sentence}", seq=seq)
 
 
 @listeners.command()
@@ -91,15 +88,10 @@ def replay(
     Each is done with when the listener has handled it; one that it fails at stays.
     """
     found = _found(name, run_dir, data_dirs)
-    held = [letter.seq for letter in read_letters(OsFiles(), found.files.directory)]
-    missing = sorted(set(seqs) - set(held))
-    if missing:
-        raise NotFound(f"{name} has no dead letter of event {', '.join(map(str, missing))}")
-    meant = [seq for seq in held if not seqs or seq in seqs]
+    meant = listener_book.replay(found, seqs)
     if not meant:
         _tell(found, as_json, f"{name} has no dead letters", seqs=meant)
         return
-    found.files.ask_replay(seqs)
     many = "1 dead letter is" if len(meant) == 1 else f"{len(meant)} dead letters are"
     _tell(found, as_json, f"{name}: {many} tried again{_when(found.place)}", seqs=meant)
 
@@ -110,11 +102,10 @@ def replay(
 def enable(name: str, run_dir: str | None, data_dirs: tuple[str, ...], as_json: bool) -> None:
     """Have the listener NAME, disabled or waiting, try its event again at once."""
     found = _found(name, run_dir, data_dirs)
-    failing = found.files.failing()
+    failing = listener_book.enable(found)
     if failing is None:
         _tell(found, as_json, f"{name} is neither disabled nor failing", seq=None)
         return
-    found.files.end_failing()
     was = "is enabled" if failing.disabled_ms is not None else "was failing"
     sentence = f"{name} {was}; event {failing.seq} is tried again{_when(found.place)}"
     _tell(found, as_json, sentence, seq=failing.seq)
