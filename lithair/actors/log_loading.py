@@ -5,14 +5,15 @@ the items that are to be hot; only where its index does not hold what this decla
 its records are gone through once.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import gc
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from lithair.core.as_of import AsOf
 from lithair.core.event import Event, Position, Slot
 from lithair.core.frame import records_in
 from lithair.core.model_state import ModelState
-from lithair.core.record import payload_in
 from lithair.core.replay import RecordFields, Replay
 from lithair.core.upgrade import BadItem, Upgrade, not_migrated
 from lithair.storage.opening import ReplayedFrames
@@ -43,6 +44,17 @@ def load(
     `on_step` is called a few times a second at least: this may take minutes. With `until`, the
     state is that of then; the log's snapshot is not of later.
     """
+    with _without_collector():
+        _load(event_log, state, now_ms, on_step, until)
+
+
+def _load(
+    event_log: LoadedLog,
+    state: ModelState,
+    now_ms: int,
+    on_step: Callable[[], None],
+    until: AsOf | None,
+) -> None:
     bound = None if until is None else _Bound(until)
     state.read_item = event_log.read_item
     state.describe = event_log.description_of
@@ -61,6 +73,18 @@ def load(
     if event_log.snapshot is not None and state.tables.eviction is not None:
         _warm_up(state, state.tables.eviction.wanted(now_ms), on_step)
     replay.finish()
+
+
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """Have Python not look for cycles: millions of objects come, none goes, and none is one."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Bound:
@@ -83,26 +107,50 @@ def _take_snapshot(
     snapshot: Snapshot, state: ModelState, replay: Replay, on_step: Callable[[], None]
 ) -> None:
     """Take in a snapshot: everything evicted at first, with what it keeps of each item."""
-    header, kept = snapshot.header, state.tables.kept
+    header = snapshot.header
     upgrade = replay.upgrade_for(header.fingerprint, header.description)
-    for items in snapshot.items():
-        replay.take_items(items)
-        on_step()
+    _take_items(snapshot, state, replay, upgrade, on_step)
     for graves in snapshot.graves():
         replay.take_graves(graves)
     for remembered in snapshot.remembered():
         replay.take_remembered(remembered)
     replay.begin_after(header.cut, header.time_ms)
-    projection = state.tables.projection
+
+
+def _take_items(
+    snapshot: Snapshot,
+    state: ModelState,
+    replay: Replay,
+    upgrade: Upgrade | None,
+    on_step: Callable[[], None],
+) -> None:
+    """Take in the items of a snapshot; their records are read only where the index is not enough.
+
+    That is where they are to be hot, all of them, or where it keeps other fields than these.
+    """
+    projection, kept = state.tables.projection, state.tables.kept
     all_are_hot = state.tables.eviction is None
-    if not all_are_hot and upgrade is None and header.kept == kept.wires:
-        return
-    for slot, stored in _records(snapshot, state, on_step):
-        payload = stored if upgrade is None else _present(upgrade, stored, state, slot)
-        if all_are_hot:
-            projection.warm_up(slot, payload)
-        else:
-            projection.evict(slot, kept.cell(payload))
+    index_is_enough = not all_are_hot and upgrade is None and snapshot.header.kept == kept.wires
+    for items in snapshot.items():
+        slot = len(projection.keys)
+        replay.take_items(items)
+        on_step()
+        if index_is_enough:
+            continue
+        for stored in snapshot.payloads(items):
+            payloads = stored
+            if upgrade is not None:
+                payloads = [
+                    _present(upgrade, payload, state, Slot(at))
+                    for at, payload in enumerate(stored, slot)
+                ]
+            if all_are_hot:
+                projection.warm_up_run(Slot(slot), payloads)
+            else:
+                for at, payload in enumerate(payloads, slot):
+                    projection.evict(Slot(at), kept.cell(payload))
+            slot += len(payloads)
+            on_step()
 
 
 def _present(upgrade: Upgrade, payload: bytes, state: ModelState, slot: Slot) -> bytes:
@@ -113,21 +161,6 @@ def _present(upgrade: Upgrade, payload: bytes, state: ModelState, slot: Slot) ->
         return upgrade(payload, projection.times[slot], key)
     except BadItem as error:
         raise not_migrated(projection.seqs[slot], key, error) from error
-
-
-def _records(
-    snapshot: Snapshot, state: ModelState, on_step: Callable[[], None]
-) -> Iterator[tuple[Slot, bytes]]:
-    """Give the items of a snapshot that was just taken in, slot by slot, as they are stored."""
-    places = state.tables.projection.places
-    slot, slots = 0, len(places)
-    for begin, buffer in snapshot.records():
-        end = begin + len(buffer)
-        while slot < slots and places[slot] < end:
-            yield Slot(slot), payload_in(buffer, places[slot] - begin)
-            slot += 1
-        on_step()
-    assert slot == slots, f"{slots - slot} items of a snapshot have no record in it"
 
 
 def _warm_up(state: ModelState, wanted: list[Slot], on_step: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ Law: nothing is served before the whole log was replayed and checked. A log that
 or of another declaration ends the process with a sentence; it never serves a part of it.
 """
 
+import gc
 import logging
 import os
 import secrets
@@ -217,6 +218,7 @@ def _open(child: Child, model: ModelDeclaration, state: ModelState, files: Files
         event_log = EventLog.open(files, directory, stamp, options, now_ms)
         child.phase(REPLAYING)
         load(event_log, state, now_ms, child.count_progress)
+        gc.freeze()  # a look for cycles needn't go through a million items that stay
     except DamagedLog as error:
         child.fail(str(error), EXIT_DAMAGED)
     except LockedByOther as error:

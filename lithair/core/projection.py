@@ -17,7 +17,7 @@ Homes never change: they are what records say of an item's previous one.
 
 from array import array
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 from lithair.core.event import Position, Slot
 from lithair.core.kept import is_hot
@@ -83,7 +83,8 @@ class Projection:
         self.cells += cells
         for name, column in zip(COLUMNS, columns, strict=True):
             getattr(self, name).extend(column)
-        self.slots.update(zip(keys, map(Slot, range(first, len(self.keys))), strict=True))
+        slots = cast(Iterable[Slot], range(first, len(self.keys)))
+        self.slots.update(zip(keys, slots, strict=True))
         assert len(self.slots) - held == len(keys), "a key came twice"
         self.warm_bytes += sum(map(len, cells))
 
@@ -99,6 +100,14 @@ class Projection:
         self.cells[slot] = payload
         self.hot_count += 1
         self.hot_bytes += len(payload)
+
+    def warm_up_run(self, first: Slot, payloads: list[bytes]) -> None:
+        """Hold many items whole that follow each other from `first` on, and were evicted."""
+        stop = first + len(payloads)
+        self.warm_bytes -= sum(map(len, filter(None, self.cells[first:stop])))
+        self.cells[first:stop] = payloads
+        self.hot_count += len(payloads)
+        self.hot_bytes += sum(map(len, payloads))
 
     def evict(self, slot: Slot, cell: bytes) -> None:
         """Hold only the kept fields of an item."""

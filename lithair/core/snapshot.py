@@ -247,12 +247,12 @@ def decode_block(part: "Part", data: bytes) -> Block:
     if len(data) != part.block_len or crc32(data) != part.crc:
         raise BadSnapshot("a block does not have the checksum it was written with")
     found: list[Any] = []  # of the types that the block's class says
-    at = 0
+    view, at = memoryview(data), 0
     try:
         for code in COLUMNS[part.kind]:
             (length,) = _U32.unpack_from(data, at)
             at += _U32.size
-            found.append(_column(code, data[at : at + length]))
+            found.append(_column(code, view[at : at + length]))
             at += length
     except (struct.error, ValueError) as error:
         raise BadSnapshot(f"a block's columns can't be read: {error}") from error
@@ -264,7 +264,7 @@ def decode_block(part: "Part", data: bytes) -> Block:
     return block
 
 
-def _column(code: str, data: bytes) -> "list[str] | list[bytes] | array[int]":
+def _column(code: str, data: memoryview) -> "list[str] | list[bytes] | array[int]":
     if code == "t":
         return _decode_texts(data)
     if code == "b":

@@ -5,19 +5,20 @@ each slot that changed, so that its answer is exact at the seq it ends on.
 """
 
 from collections.abc import Iterable
-from itertools import islice
+from operator import itemgetter
 from typing import Final, Protocol
 
 from lithair.core.event import EventKind, Slot
 from lithair.core.eviction import EvictionQueue
 from lithair.core.index import SortedIndex, UniqueIndex
-from lithair.core.kept import Kept, is_hot
+from lithair.core.kept import HOT, Kept, is_hot
 from lithair.core.projection import Projection
 from lithair.core.schema import FieldInfo, Schema
 from lithair.core.shape import Path, Reader
 from lithair.core.values import Sortable, sortable
 from lithair.retention import Retention
 
+_first_byte = itemgetter(0)
 FILLED_AT_ONCE: Final = 256  # items whose values are decoded by one call: a few 100 kB of JSON
 
 
@@ -81,17 +82,19 @@ class Tables:
         assert key is not None, f"slot {slot} is dead"
         return self._reader.read(cell) if is_hot(cell) else self._warm_reader.read(cell, key)
 
-    def _columns_at(self, slots: list[Slot]) -> list[list[Sortable | None]]:
-        """Give the same of many slots, field by field: a run of equally hot ones at C speed."""
+    def _columns_of(self, cells: list[bytes], keys: list[str]) -> list[list[Sortable | None]]:
+        """Give the same of many items, field by field: a run of equally hot ones at C speed."""
         assert self._reader is not None, "asked for only where there are indexes"
-        cells = [self.projection.cell(slot) for slot in slots]
-        hot_count = sum(map(is_hot, cells))
-        if hot_count == len(cells):
+        heads = set(map(_first_byte, cells))
+        if heads == {HOT}:
             return self._reader.read_columns(cells)
-        if hot_count == 0:
-            keys = [key for slot in slots if (key := self.projection.keys[slot]) is not None]
+        if HOT not in heads:
             return self._warm_reader.read_columns(cells, keys)
-        rows = [self._values_at(slot) for slot in slots]
+        read, read_warm = self._reader.read, self._warm_reader.read
+        rows = [
+            read(cell) if is_hot(cell) else read_warm(cell, key)
+            for cell, key in zip(cells, keys, strict=True)
+        ]
         return [list(column) for column in zip(*rows, strict=True)]
 
     def apply(self, kind: int, key: str, payload: bytes, seq: int, time_ms: int) -> Slot:
@@ -143,17 +146,20 @@ class Tables:
         """Build every index in one pass, after a replay; raises `BrokenUnique`."""
         if self._reader is None:
             return
-        live = self.projection.slots.values()
+        projection = self.projection
+        keys, slots = list(projection.slots), list(projection.slots.values())
+        cells = [cell for cell in projection.cells if cell is not None]  # in the same order
         columns: list[list[Sortable | None]] = [[] for _ in self._wires]
-        left = iter(live)
-        while slots := list(islice(left, FILLED_AT_ONCE)):
-            for column, values in zip(columns, self._columns_at(slots), strict=True):
+        for at in range(0, len(slots), FILLED_AT_ONCE):
+            stop = at + FILLED_AT_ONCE
+            found = self._columns_of(cells[at:stop], keys[at:stop])
+            for column, values in zip(columns, found, strict=True):
                 column.extend(values)
         for wire, column in zip(self._wires, columns, strict=True):
             if wire in self.sorted:
-                self.sorted[wire].fill(zip(column, live, strict=True))
+                self.sorted[wire].fill(column, slots)
             if wire in self.uniques:
-                self._fill_unique(wire, zip(column, live, strict=True))
+                self._fill_unique(wire, zip(column, slots, strict=True))
 
     def _fill_unique(self, wire: str, pairs: Iterable[tuple[Sortable | None, Slot]]) -> None:
         index, keys = self.uniques[wire], self.projection.keys

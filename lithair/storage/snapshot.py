@@ -17,7 +17,14 @@ from lithair.core.lookup import (
     decode_page,
     places_of,
 )
-from lithair.core.record import RECORD_BYTES_MIN, BadRecord, decode_record, record_length
+from lithair.core.payloads import payloads_in
+from lithair.core.record import (
+    RECORD_BYTES_MIN,
+    BadRecord,
+    check_record,
+    decode_record,
+    record_length,
+)
 from lithair.core.snapshot import (
     GRAVES,
     ITEMS,
@@ -164,10 +171,25 @@ class Snapshot:
         except BadSnapshot as error:
             raise self.damaged(part.block_at, str(error)) from error
 
-    def records(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (offset, whole checked records from there on) through the records of all items."""
-        for part in self._parts[ITEMS]:
-            yield from self.runs(part)
+    def payloads(self, items: ItemBlock) -> Iterator[list[bytes]]:
+        """Yield the items of a block whole, in its order, some at a time; raises DamagedLog.
+
+        Their records lie one behind the other, so what is read at once is chosen by their places.
+        """
+        places, lengths = items.places, items.lengths
+        row, rows = 0, len(places)
+        while row < rows:
+            begin = places[row]
+            stop = bisect_right(places, begin + RUN_BYTES, row + 1)
+            size = places[stop - 1] + lengths[stop - 1] - begin
+            buffer = self.bytes_at(size, begin)
+            if len(buffer) != size:
+                raise self.damaged(begin, f"{size} bytes belong here, and {len(buffer)} are there")
+            found = payloads_in(buffer, begin, places[row:stop], lengths[row:stop])
+            row += len(found)
+            if row < stop:
+                raise self.damaged(places[row], _what_is_wrong(buffer, places[row] - begin))
+            yield found
 
     def runs(self, part: Part, begin: int = 0) -> Iterator[tuple[int, bytes]]:
         """Yield (offset, whole checked records) through a section, from `begin` on.
@@ -279,6 +301,15 @@ def check_link(snapshot: Snapshot | None, segment: Segment) -> None:
         )
     if cut and segment.header.prev_crc != prev_crc:
         raise segment.damaged(0, f"this segment does not continue the snapshot of event {cut}")
+
+
+def _what_is_wrong(buffer: bytes, offset: int) -> str:
+    """Say it of a record that is not as it was written."""
+    try:
+        length = check_record(buffer, offset)
+    except BadRecord as error:
+        return str(error)
+    return f"the index says another length than the record's {length} bytes"
 
 
 def _rows_of(block: RememberedBlock) -> list[tuple[int, int, int, bytes]]:

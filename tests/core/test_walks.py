@@ -12,7 +12,7 @@ VALUES = [3, 1, None, 2, 3, 3, None, 1, 5, 4, 3, 0]  # by slot
 
 def filled() -> SortedIndex:
     index = SortedIndex()
-    index.fill((value, Slot(slot)) for slot, value in enumerate(VALUES))
+    index.fill(list(VALUES), list(map(Slot, range(len(VALUES)))))
     return index
 
 
@@ -32,7 +32,7 @@ def test_passing_over_some_slots_is_walking_over_them(descending: bool) -> None:
 
 def test_passing_over_looks_at_no_more_than_one_group_of_equals() -> None:
     index = SortedIndex()
-    index.fill((number // 2, Slot(number)) for number in range(10_000))
+    index.fill([number // 2 for number in range(10_000)], list(map(Slot, range(10_000))))
     for descending in (False, True):
         low, high, left = index.pass_over(0, 10_000, 5_001, descending=descending)
         assert left <= 1

@@ -215,9 +215,8 @@ def test_a_long_record_is_read_and_found() -> None:
     snapshot = Written(rows).finish()
     check_all(snapshot)
     assert snapshot.find("long") == rows[1][0]
-    assert [begin for begin, _ in snapshot.records()] == [
-        row[4] for row in rows_of(snapshot.items())
-    ]
+    runs = [run for block in snapshot.items() for run in snapshot.payloads(block)]
+    assert [payload for run in runs for payload in run] == [row[0].payload for row in rows]
 
 
 def test_it_is_synced_piece_by_piece_and_has_its_name_last(monkeypatch: pytest.MonkeyPatch) -> None:

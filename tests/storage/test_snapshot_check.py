@@ -100,8 +100,9 @@ def test_a_flipped_bit_is_one_damaged_place() -> None:
 def test_what_a_model_says_of_its_items_names_the_damaged_one() -> None:
     """Not the read that it was a part of."""
     disk = made()
-    place = blocks_of(disk)[0].places[400]
+    items = blocks_of(disk)[0]
+    place = items.places[400]
     with pytest.raises(DamagedLog) as damage:
-        for _ in Snapshot.open(changed(disk, place + BODY_AT), DIRECTORY, NAME).records():
+        for _ in Snapshot.open(changed(disk, place + BODY_AT), DIRECTORY, NAME).payloads(items):
             pass
     assert damage.value.offset == place
