@@ -7,6 +7,7 @@ to stderr; an error is a sentence, no traceback, unless it is the user's own cod
 """
 
 import importlib
+import keyword
 import sys
 from collections.abc import Mapping
 from typing import Final
@@ -19,7 +20,8 @@ from lithair.cli.server import NotReachable
 from lithair.errors import DamagedLog, LithairError, LockedByOther, Mistakes
 from lithair.process import EXIT_DAMAGED, EXIT_FAILED, EXIT_LOCKED, EXIT_MISUSE, EXIT_UNREACHABLE
 
-# A command is the object of its own name in lithair.cli.<name>, imported when it is asked for.
+# A command is the object of its own name in lithair.cli.<name>, imported when it is asked for;
+# a keyword of Python has an underscore behind it there.
 COMMANDS: Final[Mapping[str, str]] = {
     "new": "Make a small project, with tests.",
     "run": "Run an application: app.py, or module:app; --reload for development.",
@@ -31,6 +33,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "find": "Print the items that match filters, as a table or as JSON.",
     "history": "Print what happened to an item.",
     "tail": "Print the changes of a model as they happen.",
+    "export": "Write all items of a model to a file: NDJSON, JSON or CSV.",
+    "import": "Make items of the rows of a file, again from where it was broken off.",
     "compact": "Merge a model's log into a snapshot, while the server goes on.",
     "purge": "Erase an item for good, from log, snapshot and archive.",
     "listeners": "List event listeners and webhooks; skip, replay, enable.",
@@ -61,7 +65,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"lithair.cli.{cmd_name}"), cmd_name)
+        own = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"lithair.cli.{own}"), own)
         assert isinstance(command, click.Command)
         return command
 
