@@ -29,7 +29,7 @@ from lithair.actors.control import Control
 from lithair.actors.listening_sockets import ListeningSockets, url_of
 from lithair.actors.plan import Plan, ProcessPlan, plan_of
 from lithair.actors.spawned import Spawned, spawn
-from lithair.actors.systemd import notify
+from lithair.actors.systemd import Watchdog, notify
 from lithair.core.restart import RestartLimit
 from lithair.core.supervised import GATEWAY, State, Supervised
 from lithair.core.supervision import AskStop, Kill, Role, Start, Supervision
@@ -131,7 +131,9 @@ class Supervisor:
 
     def _loop(self) -> None:
         has_told_ready = has_told_stop = False
+        watchdog = Watchdog(os.environ, os.getpid())
         while True:
+            watchdog.turn(now_ms())
             self._take_signals()
             self._perform()
             self._log_notes()

@@ -225,6 +225,26 @@ def test_systemd_is_told_when_all_models_are_replayed_and_when_the_server_stops(
             assert manager.recv(64) == b"STOPPING=1"
 
 
+def test_systemd_is_told_that_the_server_lives_as_long_as_it_does(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        with FakeServer(plan(tmp_path, "serve-a", "answer-0"), environ) as server:
+            while manager.recv(64) != b"READY=1":
+                pass
+            assert [manager.recv(64) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+            server.process.send_signal(signal.SIGSTOP)  # one that hangs is silent
+            manager.settimeout(0.8)
+            with pytest.raises(TimeoutError):
+                while True:  # what it had said before
+                    manager.recv(64)
+            server.process.send_signal(signal.SIGCONT)
+            manager.settimeout(30)
+            assert manager.recv(64) == b"WATCHDOG=1"
+            assert server.end()[0] == 0
+
+
 def test_the_log_is_json_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
     with FakeServer(plan(tmp_path, "serve-a", "dies-b", restart_deaths=1)) as server:
         server.wait_for("dies-b", phase="failed")
