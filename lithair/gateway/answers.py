@@ -48,7 +48,7 @@ class Problem(Exception):
         )
 
 
-_START_LINES: Final = {
+START_LINES: Final = {
     status: ResponseStartLine("HTTP/1.1", status, title_of(status)) for status in range(200, 600)
 }
 
@@ -56,11 +56,12 @@ _START_LINES: Final = {
 class Clock:
     """The text of the Date field, formatted once a second."""
 
-    __slots__ = ("_second", "_text")
+    __slots__ = ("_bytes", "_second", "_text")
 
     def __init__(self) -> None:
         self._second = 0
         self._text = ""
+        self._bytes = b""
 
     def date(self) -> str:
         """Give the present time in the form of RFC 9110."""
@@ -68,7 +69,13 @@ class Clock:
         if second != self._second:
             self._second = second
             self._text = formatdate(second, usegmt=True)
+            self._bytes = self._text.encode()
         return self._text
+
+    def date_bytes(self) -> bytes:
+        """Give the same as bytes."""
+        self.date()
+        return self._bytes
 
 
 CLOCK: Final = Clock()
@@ -83,14 +90,14 @@ def send(
     elif body:
         body = b""
     headers["Date"] = CLOCK.date()
-    _ = connection.write_headers(_START_LINES[status], headers, None if is_head else body)
+    _ = connection.write_headers(START_LINES[status], headers, None if is_head else body)
 
 
 def begin(connection: HTTPConnection, headers: HTTPHeaders) -> None:
     """Write the head of an answer that goes on; the end of it is the connection's."""
     headers["Connection"] = "close"
     headers["Date"] = CLOCK.date()
-    _ = connection.write_headers(_START_LINES[200], headers)
+    _ = connection.write_headers(START_LINES[200], headers)
 
 
 def headers_of(*groups: Fields) -> UsualFields:

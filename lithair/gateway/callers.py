@@ -32,6 +32,11 @@ class Callers:
         wants_addresses = proxies or limits or _log.isEnabledFor(logging.DEBUG)
         self._plain = None if wants_addresses else Client("", is_tls)
 
+    @property
+    def is_needless(self) -> bool:
+        """Tell whether nothing has to be known of who calls."""
+        return self._plain is not None
+
     def client(self, connection: Connection, headers: HTTPHeaders) -> Client:
         """Tell where a request comes from; the address is "" where nothing needs it."""
         if self._plain is not None:

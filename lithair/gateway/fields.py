@@ -4,6 +4,7 @@ Law: Tornado's HTTPHeaders in every respect; only the way to a field is shorter 
 spelled as usual, which ours always are.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +21,14 @@ class UsualFields(HTTPHeaders):
         # Not Tornado's own, which goes through `update`; `fields` are spelled as usual.
         self._as_list: dict[str, list[str]] = {} if fields is None else fields
         self._combined_cache: dict[str, str] = {}
+
+    def names(self) -> Iterable[str]:
+        """Give the fields' names, spelled as usual."""
+        return self._as_list.keys()
+
+    def copied(self) -> "UsualFields":
+        """Give the same fields once more; a change of the one is none of the other."""
+        return UsualFields({name: list(values) for name, values in self._as_list.items()})
 
     def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
         """Give a field's value, several ones of that name joined by commas."""

@@ -126,6 +126,13 @@ def rule_of_route(declaration: Declaration, route: RouteDeclaration) -> Rule:
     return Rule.OPEN if declaration.sessions is None else Rule.IDENTIFIED
 
 
+class Shown(NamedTuple):
+    """What a head shows of a session, where it shows it as nearly all do; no hash: nothing."""
+
+    token_hash: str
+    is_cookie: bool
+
+
 class Gate:
     """The gate of one application."""
 
@@ -173,6 +180,25 @@ class Gate:
                 if type(found) is Identity:
                     return found
         return self._judge_all(rule, method, headers, is_tls)
+
+    def shown(self, headers: HTTPHeaders, is_tls: bool) -> Shown:
+        """Look at what a head shows, once for all requests with the same fields."""
+        token = plain_token(headers, None)
+        if token:
+            return Shown(hash_of(token), is_cookie=False)
+        token = plain_token(headers, self._cookie_starts[is_tls])
+        return Shown(hash_of(token), is_cookie=True)
+
+    def known(self, rule: Rule, method: str, shown: Shown) -> Identity | None:
+        """Let a request through, as `admit` would; None where that has to be asked."""
+        if rule is OPEN:
+            return NOBODY
+        if rule is not _GATED or self._sessions is None or not shown.token_hash:
+            return None
+        if shown.is_cookie and method not in SAFE_METHODS:
+            return None
+        found = self._sessions.cached(shown.token_hash, self._clock_ms())
+        return found if type(found) is Identity else None
 
     def _judge_all(
         self, rule: Rule, method: str, headers: HTTPHeaders, is_tls: bool

@@ -39,6 +39,13 @@ class PeerContext:
         self.protocol = protocol
 
 
+def peer_of(transport: asyncio.Transport, scheme: str) -> PeerContext:
+    """Tell where a connection comes from."""
+    socket = transport.get_extra_info("socket")
+    family = int(socket.family) if socket is not None else 0
+    return PeerContext(transport.get_extra_info("peername"), family, scheme)
+
+
 class Answer(Connection):
     """The way out of one request; what is written after its end goes nowhere."""
 
@@ -46,8 +53,9 @@ class Answer(Connection):
         "_connection",
         "_is_chunked",
         "_left",
-        "_line",
+        "_method",
         "_on_close",
+        "_version",
         "body_bytes_max",
         "body_until",
         "context",
@@ -57,7 +65,7 @@ class Answer(Connection):
 
     def __init__(self, connection: "HttpConnection", head: Head) -> None:
         self._connection: HttpConnection | None = connection
-        self._line = head.start_line
+        self._method, self._version = head.method, head.version
         self._left: int | None = None  # bytes of the body that were announced and are to come
         self._is_chunked = False
         self._on_close: Callable[[], None] | None = None
@@ -110,7 +118,7 @@ class Answer(Connection):
         self.is_begun = True
         try:
             self._frame(start_line.code, headers)
-            data = _head_bytes(start_line, headers)
+            data = head_bytes(start_line, headers)
         except ValueError:  # one of UnicodeEncodeError too
             self._break()
             raise
@@ -119,10 +127,10 @@ class Answer(Connection):
 
     def _frame(self, status: int, headers: HTTPHeaders) -> None:
         """Settle how the body is framed, and what becomes of the connection."""
-        version = self._line.version
+        version = self._version
         connection = self._connection
         assert connection is not None
-        has_body = self._line.method != "HEAD" and status not in WITHOUT_BODY and status >= 200
+        has_body = self._method != "HEAD" and status not in WITHOUT_BODY and status >= 200
         length = headers.get("Content-Length")
         if not has_body:
             self._left = 0
@@ -188,7 +196,8 @@ class Answer(Connection):
         connection.answered(self)
 
 
-def _head_bytes(start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+def head_bytes(start_line: ResponseStartLine, headers: HTTPHeaders) -> bytes:
+    """Write a head; raises ValueError, where it would be read as something else."""
     lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}"]
     lines += [f"{name}: {value}" for name, value in headers.get_all()]
     data = "\r\n".join((*lines, "", "")).encode("latin-1")

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lithair.gateway.answers import Problem, raw_answer
 from lithair.gateway.contract import RequestDelegate
-from lithair.gateway.http_answer import Answer, PeerContext
+from lithair.gateway.http_answer import Answer, PeerContext, peer_of
 from lithair.gateway.http_body import Body, ChunkedBody, ChunkError, FixedBody
 from lithair.gateway.http_head import CHUNKED, Head, HeadError, HeadReader
 from lithair.gateway.http_outlet import HttpOutlet
 from lithair.gateway.http_stage import Stage
 from lithair.gateway.http_writers import Writers
+from lithair.gateway.short_way import ShortAnswer
 
 if TYPE_CHECKING:
     from lithair.gateway.http_transport import HttpTransport
@@ -59,6 +60,7 @@ class HttpConnection(asyncio.Protocol):
         self.received_at_mark = 0
         self.has_ended = False  # the peer sends no more, and may or may not be there
         self.answer: Answer | None = None
+        self.short: ShortAnswer | None = None  # in the place of an answer, the short way
         self.outlet: HttpOutlet | None = None  # of an answer that goes on for long
         self.stage = Stage.HEAD
         self.is_head_due = True  # of a new connection, or once its first bytes were seen
@@ -70,13 +72,9 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; the server may have too many already."""
-        # uvloop's is one in all but name.
-        self.transport = transport = cast("asyncio.Transport", transport)
+        self.transport = transport = cast("asyncio.Transport", transport)  # uvloop's, in effect
         self.mark = self._server.now()
-        socket = transport.get_extra_info("socket")
-        family = int(socket.family) if socket is not None else 0
-        address = transport.get_extra_info("peername")
-        self.context = PeerContext(address, family, self._server.scheme)
+        self.context = peer_of(transport, self._server.scheme)
         transport.set_write_buffer_limits(WRITE_AHEAD_MAX)
         self._server.opened(self)
 
@@ -111,9 +109,11 @@ class HttpConnection(asyncio.Protocol):
         stage, self.stage = self.stage, Stage.LEAVING
         self._server.closed(self)
         self._reader.close()
-        answer, self.answer = self.answer, None
-        delegate, self._delegate = self._delegate, None
+        answer, short, delegate = self.answer, self.short, self._delegate
+        self.answer = self.short = self._delegate = None
         self.writers.break_off()
+        if short is not None:
+            self._call(short.leave)
         if self.outlet is not None:
             self.outlet.leave()
         if delegate is not None and stage is not Stage.BUSY:
@@ -144,6 +144,7 @@ class HttpConnection(asyncio.Protocol):
     def _advance(self) -> None:
         """Go on with what has come, as far as it leads."""
         self._is_advancing = True
+        way = self._server.short_way
         begun = 0
         try:
             while True:
@@ -161,7 +162,10 @@ class HttpConnection(asyncio.Protocol):
                         break
                     head, self._input = taken
                     begun += 1
-                    self._open(head)
+                    if way is not None and head.block and way.take(self, head, self._input):
+                        self._input = b""
+                    else:
+                        self._open(head)
                 elif self.stage is not Stage.BODY or not self._take_body():
                     break
         except HeadError as error:
@@ -198,6 +202,7 @@ class HttpConnection(asyncio.Protocol):
         """Begin a request with its head."""
         self.is_head_due = False
         self._head = head
+        fields = head.fields if head.block is None else head.fields.copied()
         self.received = self.received_at_mark = 0
         answer = self.answer = Answer(self, head)
         self.stage = Stage.BODY
@@ -208,9 +213,9 @@ class HttpConnection(asyncio.Protocol):
         try:
             delegate = self._delegate = self._server.delegate.start_request(self, answer)
             if head.problem is not None:
-                delegate.refuse_head(head.start_line, head.fields, head.problem)
+                delegate.refuse_head(head.start_line, fields, head.problem)
             else:
-                waiting = delegate.headers_received(head.start_line, head.fields)
+                waiting = delegate.headers_received(head.start_line, fields)
         except Exception:  # the loop of this connection: the others go on
             log.exception(FAILED)
             self._fail()
@@ -231,8 +236,8 @@ class HttpConnection(asyncio.Protocol):
             self.transport.write(_CONTINUE)
 
     def _refuse_body(self, answer: Answer) -> None:
-        limit = answer.body_bytes_max
-        self.give_up_body(Problem(413, f"The body is over the limit of {limit:.0f} bytes"))
+        most = answer.body_bytes_max
+        self.give_up_body(Problem(413, f"The body is over the limit of {most:.0f} bytes"))
 
     def _take_body(self) -> bool:
         """Pass on what is there of the body; False when more of it has to come."""
@@ -299,14 +304,17 @@ class HttpConnection(asyncio.Protocol):
             self._leave()  # what is left of the request can't be told from the next one
             return
         self._delegate = None
-        if not answer.keeps_alive or self._server.is_stopping:
+        self.go_on(answer.keeps_alive)
+
+    def go_on(self, keeps_alive: bool) -> None:
+        """Take the next request, or close: the present one is answered."""
+        if not keeps_alive or self._server.is_stopping:
             if self._input:
                 self._leave()
             else:
                 self.close()
             return
         self.stage = Stage.HEAD
-        self._head = None
         self.mark = self._server.now()
         if self._is_advancing:
             return
@@ -338,8 +346,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _fail(self) -> None:
         """Close after a mistake of ours."""
-        delegate, self._delegate = self._delegate, None
-        answer, self.answer = self.answer, None
+        delegate, answer = self._delegate, self.answer
+        self._delegate = self.answer = None
         if answer is not None:
             answer.cut()
         self.close()

@@ -10,7 +10,9 @@ and what it lets pass that two readers could understand in two ways, is refused 
     framing := no body | one Content-Length of digits | Transfer-Encoding: chunked in HTTP/1.1
 
 Law: a head is read exactly up to its empty line. What is not certainly one request is refused, and
-its connection is closed: the bytes behind it mean nothing any more.
+its connection is closed: the bytes behind it mean nothing any more. Fields that are those of the
+request before, byte for byte, mean what they meant then: while its connection is open, the last
+ones are remembered, so a client pays for reading them once.
 """
 
 import re
@@ -25,6 +27,7 @@ from lithair.gateway.limits import HEAD_BYTES_MAX, HEAD_FIELDS_MAX
 
 HEAD_BYTES_READ_MAX: Final = 128 << 10  # up to here it is read to its end, so the next one counts
 CHUNKED: Final = -1  # the length of a body whose chunks say where it ends
+REPEATED_BYTES_MAX: Final = 2 << 10  # of fields that are remembered; a browser's take about half
 
 _END: Final = b"\r\n\r\n"
 _DIGITS: Final = re.compile(r"[0-9]{1,18}")
@@ -38,6 +41,8 @@ _KEPT_ALIVE_1_0: Final = ("GET", "HEAD")
 _PROXY_CONNECTION: Final = "Proxy-Connection"  # means nothing here, but to llhttp it does
 _LENGTH: Final = "Content-Length"
 _ENCODING: Final = "Transfer-Encoding"
+_HTTP_1_1: Final = b"HTTP/1.1"
+_CONNECT: Final = "CONNECT"
 
 
 class HeadError(Exception):
@@ -59,20 +64,41 @@ def _read_fields(fields: list[tuple[bytes, bytes]]) -> UsualFields:
     return UsualFields(held)
 
 
+class FieldBlock:
+    """The fields of a head and their empty line, as they came, and what was read out of them."""
+
+    __slots__ = ("data", "fields", "keeps_alive", "length", "said")
+
+    def __init__(self, data: bytes, fields: UsualFields, length: int, keeps_alive: bool) -> None:
+        self.data = data
+        self.fields = fields
+        self.length = length
+        self.keeps_alive = keeps_alive
+        self.said: object = None  # what the gateway makes of them; None until it has looked
+
+
 class Head(NamedTuple):
     """A request up to its body, which is `length` bytes, or CHUNKED; 0 for none."""
 
-    start_line: RequestStartLine
+    method: str
+    target: str
+    version: str
     fields: UsualFields
     length: int
     keeps_alive: bool
-    problem: Problem | None  # what it is refused for; its body can be told all the same
+    problem: Problem | None = None  # what it is refused for; its body can be told all the same
+    block: FieldBlock | None = None  # of fields that came before
+
+    @property
+    def start_line(self) -> RequestStartLine:
+        """Give its first line in Tornado's words."""
+        return RequestStartLine(self.method, self.target, self.version)
 
     @property
     def expects_100(self) -> bool:
         """Tell whether its sender waits for a word before he sends the body."""
         expected = self.fields.get("Expect")
-        if expected is None or not self.length or self.start_line.version != "HTTP/1.1":
+        if expected is None or not self.length or self.version != "HTTP/1.1":
             return False
         return expected.lower() == "100-continue"
 
@@ -81,7 +107,7 @@ class HeadReader:
     """Reads the heads of one connection, in whatever pieces they come."""
 
     __slots__ = (
-        "_fed", "_fields", "_has_skipped", "_held", "_in_target", "_is_complete",
+        "_block", "_fed", "_fields", "_has_skipped", "_held", "_in_target", "_is_complete",
         "_line", "_parser",
     )  # fmt: skip
 
@@ -94,6 +120,7 @@ class HeadReader:
         self._fields: list[tuple[bytes, bytes]] = []
         self._is_complete = False
         self._has_skipped = False  # an empty line in front of this head
+        self._block: FieldBlock | None = None  # of the request before
 
     @property
     def has_begun(self) -> bool:
@@ -105,6 +132,13 @@ class HeadReader:
 
         Raises HeadError.
         """
+        block = self._block
+        if block is not None and not self._held:
+            line = _REQUEST_LINE.match(data)
+            if line is not None and data.startswith(block.data, line.end()):
+                repeated = _repeated(line, block)
+                if repeated is not None:
+                    return repeated, data[line.end() + len(block.data) :]
         held = self._held + data if self._held else data
         line = self._line
         if line is None:
@@ -128,7 +162,7 @@ class HeadReader:
             return None
         end += len(_END)
         self._feed(held, end)
-        head = self._head(line, end)
+        head = self._head(line, held, end)
         self._held, self._fed, self._line = b"", 0, None
         self._has_skipped = self._in_target = False
         return head, held[end:]
@@ -164,14 +198,13 @@ class HeadReader:
         except httptools.HttpParserError:
             raise HeadError(_malformed()) from None
 
-    def _head(self, line: "re.Match[bytes]", end: int) -> Head:
+    def _head(self, line: "re.Match[bytes]", held: bytes, end: int) -> Head:
         if not self._is_complete:
             raise HeadError(_malformed())
         fields = _read_fields(self._fields)
-        method, target = line[1].decode("ascii"), line[2].decode("latin-1")
-        start_line = RequestStartLine(method, target, line[3].decode("ascii"))
-        length = _body_length(fields, start_line.version)
-        keeps_alive = _keeps_alive(start_line, fields, length)
+        method, target, version = line[1].decode("ascii"), line[2].decode("latin-1"), line[3]
+        length = _body_length(fields, version)
+        keeps_alive = _keeps_alive(method, version, fields, length)
         problem: Problem | None = None
         if len(self._fields) > HEAD_FIELDS_MAX:
             problem = Problem(431, f"The request has more than {HEAD_FIELDS_MAX} header fields")
@@ -180,7 +213,12 @@ class HeadReader:
         if length or not keeps_alive or _PROXY_CONNECTION in fields:
             self._parser = None  # it waits for a body, or for nothing more
         self._fields, self._is_complete = [], False
-        return Head(start_line, fields, length, keeps_alive, problem)
+        self._block = None
+        if problem is None and version == _HTTP_1_1 and method != _CONNECT:
+            data = held[line.end() : end]
+            if len(data) <= REPEATED_BYTES_MAX:
+                self._block = FieldBlock(data, fields.copied(), length, keeps_alive)
+        return Head(method, target, version.decode("ascii"), fields, length, keeps_alive, problem)
 
     # The parser's side.
 
@@ -193,6 +231,23 @@ class HeadReader:
         self._is_complete = True
 
 
+def _repeated(line: "re.Match[bytes]", block: FieldBlock) -> Head | None:
+    """Give a head whose fields came before, where they mean the same with this first line."""
+    method, target, version = line[1], line[2], line[3]
+    if version != _HTTP_1_1 or method == b"CONNECT" or len(target) > REPEATED_BYTES_MAX:
+        return None
+    return Head(
+        method.decode("ascii"),
+        target.decode("latin-1"),
+        "HTTP/1.1",
+        block.fields,
+        block.length,
+        block.keeps_alive,
+        None,
+        block,
+    )
+
+
 def _malformed() -> Problem:
     return Problem(400, "This is no HTTP/1.1 request")
 
@@ -203,7 +258,7 @@ def _too_long(target_size: int) -> Problem:
     return Problem(431, f"The request's head is over {HEAD_BYTES_MAX} bytes")
 
 
-def _body_length(fields: UsualFields, version: str) -> int:
+def _body_length(fields: UsualFields, version: bytes) -> int:
     """Tell how the body is framed (RFC 9112, 6); raises HeadError for whatever is ambiguous."""
     lengths, encodings = fields.get_list(_LENGTH), fields.get_list(_ENCODING)
     if not lengths and not encodings:
@@ -211,7 +266,7 @@ def _body_length(fields: UsualFields, version: str) -> int:
     if lengths and encodings:
         raise HeadError(Problem(400, f"The request has both {_LENGTH} and {_ENCODING}"))
     if encodings:
-        if len(encodings) != 1 or encodings[0].lower() != "chunked" or version != "HTTP/1.1":
+        if len(encodings) != 1 or encodings[0].lower() != "chunked" or version != _HTTP_1_1:
             raise HeadError(Problem(400, f"The only {_ENCODING} is chunked, in HTTP/1.1"))
         return CHUNKED
     if len(lengths) != 1 or not _DIGITS.fullmatch(lengths[0]):
@@ -219,13 +274,13 @@ def _body_length(fields: UsualFields, version: str) -> int:
     return int(lengths[0])
 
 
-def _keeps_alive(line: RequestStartLine, fields: UsualFields, length: int) -> bool:
+def _keeps_alive(method: str, version: bytes, fields: UsualFields, length: int) -> bool:
     wanted = fields.get("Connection")
-    if line.method == "CONNECT":  # what follows is for somebody else
+    if method == _CONNECT:  # what follows is for somebody else
         return False
-    if line.version == "HTTP/1.1":
+    if version == _HTTP_1_1:
         return wanted is None or "close" not in _tokens(wanted)
-    is_framed = length != 0 or line.method in _KEPT_ALIVE_1_0 or _LENGTH in fields
+    is_framed = length != 0 or method in _KEPT_ALIVE_1_0 or _LENGTH in fields
     return is_framed and wanted is not None and "keep-alive" in _tokens(wanted)
 
 

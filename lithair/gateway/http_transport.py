@@ -9,18 +9,28 @@ import logging
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from lithair.gateway.contract import ConnectionDelegate
 from lithair.gateway.http_connection import HttpConnection
 from lithair.gateway.http_sweep import sweep
 from lithair.gateway.limits import SENDING_STALLED_MAX_MS, Patience
+from lithair.gateway.short_way import ShortWay
 
 BACKLOG: Final = 4096  # connections that the kernel may have accepted before we look
 # For all of what is left of a last answer: how much that is, asyncio does not tell over TLS.
 TLS_LAST_ANSWER_S_MAX: Final = 300.0
 
 _log = logging.getLogger("lithair.http")
+
+
+@runtime_checkable
+class Shortening(Protocol):
+    """Where requests come in that knows a short way for ordinary ones."""
+
+    def short_way(self, loop: asyncio.AbstractEventLoop, *, is_tls: bool) -> ShortWay | None:
+        """Give it, if there is one."""
+        ...
 
 
 class HttpTransport:
@@ -43,6 +53,9 @@ class HttpTransport:
         self.is_stopping = False
         self.done: asyncio.Future[None] = loop.create_future()  # whoever need not wait, gets this
         self.done.set_result(None)
+        self.short_way: ShortWay | None = None
+        if isinstance(delegate, Shortening):
+            self.short_way = delegate.short_way(loop, is_tls=self.is_tls)
         self._tls = tls
         self._connections_max = connections_max
         self._connections: set[HttpConnection] = set()

@@ -18,11 +18,12 @@ from lithair.gateway.answers import (
     Prepared,
     Problem,
 )
-from lithair.gateway.gate import Rule
+from lithair.gateway.gate import OPEN, Rule
 from lithair.gateway.identity import Identity
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.gateway.roles import ModelRoles
+from lithair.gateway.routes import Action
 from lithair.phase import FAILED, STARTING
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.pending import Asked
@@ -72,6 +73,11 @@ class ModelSite:
         return client.seq if client.epoch else UNKNOWN_SEQ
 
     @property
+    def is_private(self) -> bool:
+        """Tell whether an answer is for whoever asked, and for nobody else."""
+        return self.rule is not OPEN
+
+    @property
     def retry_after_s(self) -> int:
         """How soon asking again is worth it, when it is refused now."""
         return RETRY_AFTER_FAILED_S if self.phase == FAILED else RETRY_AFTER_S
@@ -117,6 +123,24 @@ class ModelSite:
             _hashes(question.idempotency_key, asker, body),
         )
         return self._link.ask_write(verb, deadline_ms, access, write, on_reply)
+
+    def ask_shortly(
+        self,
+        action: Action,
+        key: str,
+        access: str,
+        body: bytes,
+        now_ms: int,
+        on_reply: Callable[[Reply], None],
+    ) -> int:
+        """Ask for one item, or to write one, where nothing else was said; as `ask`."""
+        deadline_ms = now_ms + self._timeout_ms
+        if action.verb < FIRST_WRITE:
+            return self._link.ask_read(action.verb, deadline_ms, access, key, on_reply)
+        command_id = _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big")
+        return self._link.ask_write(
+            action.verb, deadline_ms, access, Write(command_id, key, body), on_reply
+        )
 
     async def tell(
         self,

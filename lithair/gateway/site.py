@@ -3,6 +3,7 @@
 Law: made once, when the gateway starts; what changes in it afterwards are counts.
 """
 
+import asyncio
 import logging
 
 from tornado.httputil import HTTPServerConnectionDelegate
@@ -15,6 +16,7 @@ from lithair.gateway.gate import Gate
 from lithair.gateway.limits import BodyLimits
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.request_figures import RequestFigures
+from lithair.gateway.short_way import ShortWay
 from lithair.gateway.streams.streams import Streams
 
 _log = logging.getLogger("lithair.http")
@@ -55,6 +57,12 @@ class Site:
         self.streams: Streams | None = None
         self.held_bytes = 0  # of bodies that are being received, all together
         self.is_logging = _log.isEnabledFor(logging.DEBUG)
+
+    def short_way(self, loop: asyncio.AbstractEventLoop, *, is_tls: bool) -> ShortWay | None:
+        """Give the short way for ordinary requests, where nothing has to be done to each."""
+        if self.is_logging or not self.callers.is_needless or not self.cross_origin.is_off:
+            return None
+        return ShortWay(self, loop, is_tls=is_tls)
 
     def start_request(self, server_conn: object, connection: Connection) -> Exchange:
         """Begin an exchange; the transport calls it when it starts to wait for a head."""

@@ -14,6 +14,7 @@ from tests.gateway.harness import TRANSPORT
 
 SERVES = ("harness", ".running(", "mailbox_client")  # what a module with a server has in it
 # About what other processes do, and long: nothing in them hangs on how bytes come in.
+OF_ONE_TRANSPORT = ("test_http_transport", "test_http_ends", "test_short_way")
 ABOUT_OTHERS = ("test_users", "test_past_processes", "test_permission_map", "test_gate_table")
 
 
@@ -22,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = sys.modules[metafunc.function.__module__]
     name = module.__name__.rpartition(".")[2]
     source = inspect.getsource(module)
-    if name not in (*ABOUT_OTHERS, "test_http_transport", "test_http_ends") and any(
+    if name not in (*ABOUT_OTHERS, *OF_ONE_TRANSPORT) and any(
         sign in source for sign in SERVES
     ):
         metafunc.parametrize("transport", HTTP_TRANSPORTS, indirect=True, scope="package")

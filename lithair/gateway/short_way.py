@@ -1,0 +1,252 @@
+"""The short way: from the head of an ordinary request to a model's answer, and past the rest.
+
+Most requests repeat the fields of the one before on their connection, and ask a model for one item
+or write one. What such fields mean is settled once for all of them; then a request costs the gate's
+look-up, the question, and its answer's bytes. Law: whatever is answered here, `Exchange` would have
+answered with the same status, fields and body, and a test compares the two. What is out of the
+ordinary in any way, a field that is not listed here among it, goes to `Exchange`.
+
+    ordinary := HTTP/1.1, kept alive, fields of the request before, one plain path, no query,
+                the whole body there, no limit on rates, no proxy, no CORS
+"""
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+from lithair.gateway.answers import CLOCK, JSON, START_LINES, WITHOUT_BODY, Problem
+from lithair.gateway.gate import CACHE_CONTROL, VARY, Shown
+from lithair.gateway.http_answer import head_bytes
+from lithair.gateway.http_stage import Stage
+from lithair.gateway.limits import check_head
+from lithair.gateway.model_routes import CACHE_CONTROL as OPEN_CACHE_CONTROL
+from lithair.gateway.model_routes import Question, answer_headers
+from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
+from lithair.gateway.routes import RESERVED, SHAPES, Action, Shape
+from lithair.phase import FAILED
+from lithair.wire.messages import Reply
+
+if TYPE_CHECKING:
+    from lithair.gateway.http_connection import HttpConnection
+    from lithair.gateway.http_head import FieldBlock, Head
+    from lithair.gateway.site import Site
+
+# Fields that mean nothing here, or what `Ordinary` says; with any other one nothing is ordinary.
+ORDINARY_FIELDS: Final = frozenset(
+    (
+        "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control",
+        "Connection", "Content-Length", "Content-Type", "Cookie", "Dnt", "Host", "Keep-Alive",
+        "Pragma", "Priority", "Referer", "Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform",
+        "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "User-Agent",
+    )
+)  # fmt: skip
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]+")
+
+_PRIVATE: Final = f"Cache-Control: {CACHE_CONTROL}\r\nVary: {VARY}\r\n".encode()
+_SHARED: Final = f"Cache-Control: {OPEN_CACHE_CONTROL}\r\n".encode()
+_ITEM: Final = (
+    b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%b"
+    b'Etag: "%d"\r\nLithair-Seq: %d\r\n%b%bContent-Length: %d\r\nDate: %b\r\n\r\n%b'
+)
+_CLOSE: Final = b"Connection: close\r\n"
+
+
+class Ordinary(NamedTuple):
+    """What ordinary fields say."""
+
+    shown: Shown
+    has_json: bool  # a body comes with them, and is JSON
+
+
+EXTRAORDINARY: Final = "extraordinary"
+
+
+class ShortAnswer:
+    """A request that went the short way, until its answer is out or nobody waits for it."""
+
+    __slots__ = ("_action", "_begun_s", "_is_private", "_method", "_model", "_way", "connection",
+                 "data", "request_id")  # fmt: skip
+
+    def __init__(
+        self, way: "ShortWay", connection: "HttpConnection", model: ModelSite, action: Action
+    ) -> None:
+        self.connection: HttpConnection | None = connection
+        self.data = b""
+        self.request_id = 0
+        self._way = way
+        self._model = model
+        self._action = action
+        self._method = ""
+        self._is_private = False
+        self._begun_s = 0.0
+
+    def begin(self, method: str, is_private: bool, now_s: float) -> None:
+        """Take what the answer will have to know."""
+        self._method = method
+        self._is_private = is_private
+        self._begun_s = now_s
+
+    def leave(self) -> None:
+        """The client is gone: nobody waits for the answer any more."""
+        self.connection = None
+        self._model.cancel(self.request_id)
+
+    def replied(self, reply: Reply) -> None:
+        """Write what the model's process said as an answer, to go out with others."""
+        connection = self.connection
+        if connection is None:
+            return
+        way, status = self._way, reply.status
+        close = _CLOSE if connection.is_last else b""
+        if (status == 200 or status == 201) and self._action.has_etag:
+            location = b""
+            if status == 201:
+                place = self._model.location_prefix + quote(reply.key, safe="")
+                location = b"Location: %b\r\n" % place.encode("latin-1")
+            body = reply.body
+            self.data = _ITEM % (
+                b"200 OK" if status == 200 else b"201 Created",
+                _PRIVATE if self._is_private else _SHARED,
+                reply.item_seq,
+                reply.seq,
+                location,
+                close,
+                len(body),
+                CLOCK.date_bytes(),
+                body,
+            )
+        else:
+            self.data = self._other(reply, close)
+        way.figures.answered(self._method, status, time.monotonic() - self._begun_s)
+        way.send(self)
+
+    def _other(self, reply: Reply, close: bytes) -> bytes:
+        """Write an answer that is no item: a refusal, or nothing at all."""
+        model, status = self._model, reply.status
+        question = Question(self._action, "", [], None, None, None)
+        headers = answer_headers(question, reply, model.location_prefix, self._is_private)
+        if status == 503:
+            headers["Retry-After"] = str(model.retry_after_s)
+        if reply.seq or model.seq != UNKNOWN_SEQ:
+            headers["Lithair-Seq"] = str(reply.seq)
+        if self._is_private:
+            headers["Cache-Control"] = CACHE_CONTROL
+            headers["Vary"] = VARY
+        if close:
+            headers["Connection"] = "close"
+        body = b"" if status in WITHOUT_BODY else reply.body
+        if status not in WITHOUT_BODY:
+            headers["Content-Length"] = str(len(body))
+        headers["Date"] = CLOCK.date()
+        return head_bytes(START_LINES[status], headers) + body
+
+
+class ShortWay:
+    """The short way through one gateway."""
+
+    def __init__(self, site: "Site", loop: asyncio.AbstractEventLoop, *, is_tls: bool) -> None:
+        self.figures = site.figures
+        self._gate = site.gate
+        self._models = site.models
+        self._body_bytes_max = site.limits.single
+        self._is_tls = is_tls
+        self._loop = loop
+        self._outgoing: list[ShortAnswer] = []
+
+    def take(self, connection: "HttpConnection", head: "Head", body: bytes) -> bool:
+        """Take a request whose fields came before, with its whole body, if it is ordinary."""
+        block = head.block
+        if block is None or not block.keeps_alive or len(body) != block.length:
+            return False
+        said = block.said
+        if said is None:
+            said = block.said = self._look(block)
+        short = self._ask(connection, head, said, body) if type(said) is Ordinary else None
+        if short is None:
+            return False
+        connection.is_head_due = False
+        connection.short = short
+        connection.stage = Stage.BUSY
+        return True
+
+    def _ask(
+        self, connection: "HttpConnection", head: "Head", said: Ordinary, body: bytes
+    ) -> ShortAnswer | None:
+        """Ask the model that a request is for; None when it is not ordinary after all."""
+        method, path = head.method, head.target
+        if not _PLAIN_PATH.fullmatch(path):
+            return None
+        model, key, shape = self._models.get(path), "", Shape.COLLECTION
+        if model is None:
+            before, _, key = path.rpartition("/")
+            model, shape = self._models.get(before), Shape.ITEM
+            if not key or key in RESERVED:
+                return None
+        if model is None or model.phase == FAILED:
+            return None
+        action = _ACTIONS.get((shape, method))
+        if action is None or (body and not (action.takes_body and said.has_json)):
+            return None
+        if len(body) > self._body_bytes_max:
+            return None
+        identity = self._gate.known(model.rule, method, said.shown)
+        if identity is None:
+            return None
+        try:
+            access = model.access(identity, action.verb)
+        except Problem:
+            return None
+        now_s = time.monotonic()
+        short = ShortAnswer(self, connection, model, action)
+        short.begin(method, model.is_private, now_s)
+        short.request_id = model.ask_shortly(
+            action, key, access, body, int(now_s * 1000), short.replied
+        )
+        return short
+
+    def send(self, answer: ShortAnswer) -> None:
+        """Have an answer sent with all others that came in the same turn of the loop.
+
+        Sent one after the other, without other work between, they wake their readers less often.
+        """
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(answer)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        for answer in outgoing:
+            connection = answer.connection
+            if connection is not None:
+                answer.connection = None
+                connection.short = None
+                connection.transport.write(answer.data)
+                connection.go_on(keeps_alive=True)
+
+    def _look(self, block: "FieldBlock") -> object:
+        """Say what fields mean that come again and again."""
+        fields = block.fields
+        if not ORDINARY_FIELDS.issuperset(fields.names()):
+            return EXTRAORDINARY
+        try:
+            check_head("HTTP/1.1", fields)
+        except Problem:
+            return EXTRAORDINARY
+        kinds = fields.get_list("Content-Type")
+        if block.length < 0 or len(kinds) > 1 or (kinds and kinds[0] != JSON):
+            return EXTRAORDINARY
+        shown = self._gate.shown(fields, self._is_tls)
+        return Ordinary(shown, has_json=bool(kinds) and block.length > 0)
+
+
+_ACTIONS: Final = {
+    (shape, method): action
+    for shape, methods in (
+        (Shape.ITEM, ("GET", "PUT", "PATCH", "DELETE")),
+        (Shape.COLLECTION, ("POST",)),
+    )
+    for method in methods
+    for action in (SHAPES[shape][method],)
+}
