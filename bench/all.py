@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     compaction,
+    crowd,
     event_log,
     gated,
     http_load,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "gated": gated.measure,
     "session_end": session_end.measure,
     "streams": streams.measure,
+    "crowd": crowd.measure,
 }
 SECTION = re.compile(r"^<!-- (\w+) -->\n(.*?)(?=^<!-- |\Z)", re.DOTALL | re.MULTILINE)
 
