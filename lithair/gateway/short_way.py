@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 from lithair.gateway.answers import CLOCK, JSON, START_LINES, WITHOUT_BODY, Problem
-from lithair.gateway.gate import CACHE_CONTROL, VARY, Shown
+from lithair.gateway.credentials import SAFE_METHODS
+from lithair.gateway.gate import CACHE_CONTROL, OPEN, VARY, Shown
 from lithair.gateway.http_answer import head_bytes
 from lithair.gateway.http_stage import Stage
 from lithair.gateway.limits import check_head
@@ -58,6 +59,7 @@ class Ordinary(NamedTuple):
 
     shown: Shown
     has_json: bool  # a body comes with them, and is JSON
+    names_nobody: bool  # neither a token nor a cookie is among them
 
 
 EXTRAORDINARY: Final = "extraordinary"
@@ -191,6 +193,8 @@ class ShortWay:
             return None
         if len(body) > self._body_bytes_max:
             return None
+        if model.rule is OPEN and not said.names_nobody and method not in SAFE_METHODS:
+            return None  # an administrator writes in his own name
         identity = self._gate.known(model.rule, method, said.shown)
         if identity is None:
             return None
@@ -238,7 +242,8 @@ class ShortWay:
         if block.length < 0 or len(kinds) > 1 or (kinds and kinds[0] != JSON):
             return EXTRAORDINARY
         shown = self._gate.shown(fields, self._is_tls)
-        return Ordinary(shown, has_json=bool(kinds) and block.length > 0)
+        names_nobody = "Authorization" not in fields and "Cookie" not in fields
+        return Ordinary(shown, bool(kinds) and block.length > 0, names_nobody)
 
 
 _ACTIONS: Final = {
