@@ -18,8 +18,8 @@ from lithair.gateway.preconditions import IDEMPOTENCY_KEY_LENGTH_MAX
 
 NESTED_MAX: Final = 3  # how deep the filters of nested objects are listed; they go deeper
 
-_TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-_TAGS: Final = rf"^(?:\*|{_TAG}(?:\s*,\s*{_TAG})*)$"
+_TAG: Final = r'(W/)?"[!#-~]*"'
+_TAGS: Final = rf"^(\*|{_TAG}(, ?{_TAG})*)$"
 _TIME: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -134,6 +134,7 @@ def chosen_fields(fields: Iterable[FieldInfo]) -> Node:
         "Give just these fields, and the id.",
         style="form",
         explode=False,
+        allowEmptyValue=True,
     )
 
 

@@ -215,7 +215,7 @@ def _sent(source: _Source, *, is_new: bool) -> Node:
     for field, node in source.fields():
         is_given = _is_filled(field) or (field.primary_key and not is_new)
         properties[field.wire] = {**node, "readOnly": True} if is_given else node
-        is_owned = field.owner and source.model.roles is not None
+        is_owned = is_new and field.owner and source.model.roles is not None
         if field.required and not (is_owned or field.primary_key):
             required.append(field.wire)
     return source.object_of(properties, required)

@@ -12,27 +12,21 @@ from typing import Final, NamedTuple, cast
 
 import msgspec
 
+from lithair.accounts import PASSWORD_CHARACTERS_MIN
 from lithair.declaration import Declaration, RouteDeclaration
-from lithair.declaration.paths import ACCOUNT_PATHS
-from lithair.gateway.admin_routes import ROUTES as ADMIN_ROUTES
-from lithair.gateway.admin_routes import CompactAsked, ModelStats
+from lithair.declaration.paths import ACCOUNT_PATHS, BUILT_IN_PREFIX
 from lithair.gateway.answers import JSON
 from lithair.gateway.auth_routes import LoginAsked, PasswordAsked
-from lithair.gateway.backup_route import BackupAsked
-from lithair.gateway.gate import Rule
+from lithair.gateway.openapi.admin_paths import TEXT, object_of
+from lithair.gateway.openapi.admin_paths import TOLD as ADMIN_TOLD
 from lithair.gateway.openapi.answers import PROBLEM, Node, problems, said, schema_ref
 from lithair.gateway.openapi.security import Security
 from lithair.gateway.route_map import MappedRoute, route_map
 
 SERVER, ACCOUNTS, ADMINISTRATION, ROUTES = "server", "accounts", "administration", "routes"
 NO_SCOPES: Final[list[object]] = []
-TEXT: Final[Node] = {"type": "string"}
 _NAMED: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 LOG_IN, LOG_OUT, ME, PASSWORD = ACCOUNT_PATHS
-
-
-def _object(properties: Node) -> Node:
-    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 class Told(NamedTuple):
@@ -42,13 +36,14 @@ class Told(NamedTuple):
     summary: str
     answers: Node
     statuses: tuple[int, ...] = ()
-    body: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | Node | None = None
     is_body_needed: bool = True
     parameters: tuple[Node, ...] = ()
+    media_types: tuple[str, ...] = (JSON,)
 
 
 def _page(says: str, properties: Node) -> Node:
-    return {"200": said(says, _object(properties))}
+    return {"200": said(says, object_of(properties))}
 
 
 _PHASES: Final[Node] = {"type": "object", "additionalProperties": TEXT}
@@ -78,8 +73,8 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
         SERVER,
         "Whether every model has been replayed, or has failed",
         {
-            "200": said("All have.", _object(_READINESS)),
-            "503": said("Not yet.", _object(_READINESS), ["Retry-After"]),
+            "200": said("All have.", object_of(_READINESS)),
+            "503": said("Not yet.", object_of(_READINESS), ["Retry-After"]),
         },
     ),
     ("/info", "GET"): Told(
@@ -93,7 +88,7 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
                 "uptime_s": {"type": "number", "minimum": 0},
                 "models": {
                     "type": "array",
-                    "items": _object({"name": TEXT, "path": TEXT, "phase": TEXT}),
+                    "items": object_of({"name": TEXT, "path": TEXT, "phase": TEXT}),
                 },
             },
         ),
@@ -127,7 +122,7 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
         {
             "200": said(
                 "A new session; the answer sets the cookie, too.",
-                _object({"session_token": TEXT, **_SESSION}),
+                object_of({"session_token": TEXT, **_SESSION}),
                 ["Set-Cookie"],
             )
         },
@@ -154,17 +149,6 @@ TOLD: Final[Mapping[tuple[str, str], Told]] = {
     ),
 }
 
-# Bodies and answers of administration, where more is known than that they are JSON.
-_ADMIN_BODIES: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "/_admin/data/models/{name}/compact": CompactAsked,
-    "/_admin/data/backup": BackupAsked,
-}
-_ADMIN_ANSWERS: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "/_admin/data/models/{name}/_stats": ModelStats,
-}
-_ADMIN_STATUSES: Final[Mapping[str, tuple[int, ...]]] = {"GET": (404,)}
-_ADMIN_WRITES: Final = (404, 409, 413, 415, 422, 507)
-
 
 class ServerPaths:
     """The operations of one application that are no model's."""
@@ -190,7 +174,7 @@ class ServerPaths:
         place = (mapped.path, mapped.method)
         if place in TOLD:
             return self._own(mapped, TOLD[place])
-        if mapped.rule is Rule.ADMIN:
+        if mapped.path.startswith(BUILT_IN_PREFIX + "/"):
             return self._own(mapped, self._administration(mapped))
         if place in self._routes:
             return self._users(mapped, self._routes[place])
@@ -203,9 +187,10 @@ class ServerPaths:
         if taken:
             operation["parameters"] = taken
         if told.body is not None:
+            schema = self._ref(told.body) if isinstance(told.body, type) else told.body
             operation["requestBody"] = {
                 "required": told.is_body_needed,
-                "content": {JSON: {"schema": self._ref(told.body)}},
+                "content": {media_type: {"schema": schema} for media_type in told.media_types},
             }
         operation["responses"] = dict(sorted({**problems(statuses), **told.answers}.items()))
         return operation
@@ -228,18 +213,30 @@ class ServerPaths:
         }
 
     def _administration(self, mapped: MappedRoute) -> Told:
-        act = ADMIN_ROUTES.get(mapped.path, {}).get(mapped.method)
-        summary = "Make a backup of all models" if act is None else _told_by(act)[0]
-        answer = _ADMIN_ANSWERS.get(mapped.path)
-        schema: Node = {} if answer is None else self._ref(answer)
-        body = _ADMIN_BODIES.get(mapped.path) if mapped.method == "POST" else None
-        is_read = mapped.method == "GET"
-        if answer is not None:
-            answers: Node = {"200": said("The figures.", schema)}
-        else:
-            answers = {"2XX": said("It is done, or has begun.")}
-        statuses = _ADMIN_STATUSES["GET"] if is_read else _ADMIN_WRITES
-        return Told(ADMINISTRATION, summary, answers, statuses, body, is_body_needed=False)
+        told = ADMIN_TOLD.get((mapped.path, mapped.method))
+        if told is None:
+            return Told(ADMINISTRATION, "Administration", {"2XX": said("It is done.")}, (404, 409))
+        return Told(
+            ADMINISTRATION,
+            told.summary,
+            self._with_classes(told.answers),
+            told.statuses,
+            told.body,
+            told.is_body_needed,
+            told.parameters,
+            told.media_types,
+        )
+
+    def _with_classes(self, answers: Node) -> Node:
+        """Exchange classes for what points at them."""
+        return {status: self._with_class(cast("Node", one)) for status, one in answers.items()}
+
+    def _with_class(self, answer: Node) -> Node:
+        content = cast("dict[str, Node]", answer.get("content", {}))
+        schema = content.get(JSON, {}).get("schema")
+        if not isinstance(schema, type):
+            return answer
+        return {**answer, "content": {JSON: {"schema": self._ref(schema)}}}
 
     def _users(self, mapped: MappedRoute, route: RouteDeclaration) -> Node:
         """Tell of a user's route what is known: its path, who may call it, and its docstring."""
@@ -251,7 +248,8 @@ class ServerPaths:
         if taken:
             operation["parameters"] = taken
         if mapped.method in ("POST", "PUT", "PATCH"):
-            operation["requestBody"] = {"content": {"*/*": {"schema": {}}}}
+            anything: Node = {"schema": {}}
+            operation["requestBody"] = {"content": {JSON: anything, "*/*": anything}}
         problem = said("A problem.", schema_ref(PROBLEM), media_type="application/problem+json")
         operation["responses"] = {
             "2XX": said("Whatever the route answers."),
@@ -266,7 +264,11 @@ class ServerPaths:
         (ref,), components = msgspec.json.schema_components(
             [kind], ref_template="#/components/schemas/{name}"
         )
-        self.schemas |= cast("dict[str, Node]", components)
+        named = cast("dict[str, Node]", components)
+        if kind is PasswordAsked:
+            properties = cast("dict[str, Node]", named[kind.__name__]["properties"])
+            properties["new_password"]["minLength"] = PASSWORD_CHARACTERS_MIN
+        self.schemas |= named
         return cast("Node", ref)
 
 
