@@ -23,7 +23,6 @@ from lithair.gateway.identity import Identity
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.gateway.roles import ModelRoles
-from lithair.gateway.routes import Action
 from lithair.phase import FAILED, STARTING
 from lithair.transport.loop_driver import LoopDriver
 from lithair.transport.pending import Asked
@@ -126,21 +125,20 @@ class ModelSite:
 
     def ask_shortly(
         self,
-        action: Action,
-        key: str,
+        verb: Verb,
+        argument: str | list[tuple[str, str]],
         access: str,
         body: bytes,
         now_ms: int,
         on_reply: Callable[[Reply], None],
     ) -> int:
-        """Ask for one item, or to write one, where nothing else was said; as `ask`."""
+        """Ask for an item by its id, for a list, or to write an item, where no more was said."""
         deadline_ms = now_ms + self._timeout_ms
-        if action.verb < FIRST_WRITE:
-            return self._link.ask_read(action.verb, deadline_ms, access, key, on_reply)
+        if not isinstance(argument, str) or verb < FIRST_WRITE:
+            return self._link.ask_read(verb, deadline_ms, access, argument, on_reply)
         command_id = _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big")
-        return self._link.ask_write(
-            action.verb, deadline_ms, access, Write(command_id, key, body), on_reply
-        )
+        write = Write(command_id, argument, body)
+        return self._link.ask_write(verb, deadline_ms, access, write, on_reply)
 
     async def tell(
         self,

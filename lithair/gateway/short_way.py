@@ -1,13 +1,13 @@
 """The short way: from the head of an ordinary request to a model's answer, and past the rest.
 
 Most requests repeat the fields of the one before on their connection, and ask a model for one item
-or write one. What such fields mean is settled once for all of them; then a request costs the gate's
-look-up, the question, and its answer's bytes. Law: whatever is answered here, `Exchange` would have
-answered with the same status, fields and body, and a test compares the two. What is out of the
-ordinary in any way, a field that is not listed here among it, goes to `Exchange`.
+or a list, or write one item. What such fields mean is settled once for all of them; then a request
+costs the gate's look-up, the question, and its answer's bytes. Law: whatever is answered here,
+`Exchange` would have answered with the same status, fields and body, and a test compares the two.
+What is out of the ordinary in any way, a field that is not listed here among it, goes to `Exchange`.
 
-    ordinary := HTTP/1.1, kept alive, fields of the request before, one plain path, no query,
-                the whole body there, no limit on rates, no proxy, no CORS
+    ordinary := HTTP/1.1, kept alive, fields of the request before, one plain path, a query for a
+                list alone, the whole body there, no limit on rates, no proxy, no CORS
 """
 
 import asyncio
@@ -26,8 +26,10 @@ from lithair.gateway.model_routes import CACHE_CONTROL as OPEN_CACHE_CONTROL
 from lithair.gateway.model_routes import Question, answer_headers
 from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
 from lithair.gateway.routes import RESERVED, SHAPES, Action, Shape
+from lithair.gateway.targets import TargetError, decode_query
 from lithair.phase import FAILED
 from lithair.wire.messages import Reply
+from lithair.wire.protocol import Verb
 
 if TYPE_CHECKING:
     from lithair.gateway.http_connection import HttpConnection
@@ -50,6 +52,10 @@ _SHARED: Final = f"Cache-Control: {OPEN_CACHE_CONTROL}\r\n".encode()
 _ITEM: Final = (
     b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%b"
     b'Etag: "%d"\r\nLithair-Seq: %d\r\n%b%bContent-Length: %d\r\nDate: %b\r\n\r\n%b'
+)
+_PAGE: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%b"
+    b"Lithair-Seq: %d\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n%b"
 )
 _CLOSE: Final = b"Connection: close\r\n"
 
@@ -119,13 +125,22 @@ class ShortAnswer:
                 CLOCK.date_bytes(),
                 body,
             )
+        elif status == 200:
+            self.data = _PAGE % (
+                _PRIVATE if self._is_private else _SHARED,
+                reply.seq,
+                close,
+                len(reply.body),
+                CLOCK.date_bytes(),
+                reply.body,
+            )
         else:
             self.data = self._other(reply, close)
         way.figures.answered(self._method, status, time.monotonic() - self._begun_s)
         way.send(self)
 
     def _other(self, reply: Reply, close: bytes) -> bytes:
-        """Write an answer that is no item: a refusal, or nothing at all."""
+        """Write an answer that shows nothing: a refusal, or what a deletion says."""
         model, status = self._model, reply.status
         question = Question(self._action, "", [], None, None, None)
         headers = answer_headers(question, reply, model.location_prefix, self._is_private)
@@ -177,7 +192,8 @@ class ShortWay:
         self, connection: "HttpConnection", head: "Head", said: Ordinary, body: bytes
     ) -> ShortAnswer | None:
         """Ask the model that a request is for; None when it is not ordinary after all."""
-        method, path = head.method, head.target
+        method, pairs = head.method, None  # the latter of a list
+        path, has_query, query = head.target.partition("?")
         if not _PLAIN_PATH.fullmatch(path):
             return None
         model, key, shape = self._models.get(path), "", Shape.COLLECTION
@@ -193,6 +209,12 @@ class ShortWay:
             return None
         if len(body) > self._body_bytes_max:
             return None
+        if action.verb is Verb.LIST:
+            pairs = _pairs(query)
+            if pairs is None:
+                return None
+        elif has_query:
+            return None
         if model.rule is OPEN and not said.names_nobody and method not in SAFE_METHODS:
             return None  # an administrator writes in his own name
         identity = self._gate.known(model.rule, method, said.shown)
@@ -205,8 +227,9 @@ class ShortWay:
         now_s = time.monotonic()
         short = ShortAnswer(self, connection, model, action)
         short.begin(method, model.is_private, now_s)
+        asked = key if pairs is None else pairs
         short.request_id = model.ask_shortly(
-            action, key, access, body, int(now_s * 1000), short.replied
+            action.verb, asked, access, body, int(now_s * 1000), short.replied
         )
         return short
 
@@ -246,11 +269,19 @@ class ShortWay:
         return Ordinary(shown, bool(kinds) and block.length > 0, names_nobody)
 
 
+def _pairs(query: str) -> list[tuple[str, str]] | None:
+    """Read a list's query; None where it can't be read."""
+    try:
+        return None if "#" in query else decode_query(query)
+    except TargetError:
+        return None
+
+
 _ACTIONS: Final = {
     (shape, method): action
     for shape, methods in (
         (Shape.ITEM, ("GET", "PUT", "PATCH", "DELETE")),
-        (Shape.COLLECTION, ("POST",)),
+        (Shape.COLLECTION, ("GET", "POST")),
     )
     for method in methods
     for action in (SHAPES[shape][method],)
