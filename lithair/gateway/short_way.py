@@ -4,7 +4,7 @@ Most requests repeat the fields of the one before on their connection, and ask a
 or a list, or write one item. What such fields mean is settled once for all of them; then a request
 costs the gate's look-up, the question, and its answer's bytes. Law: whatever is answered here,
 `Exchange` would have answered with the same status, fields and body, and a test compares the two.
-What is out of the ordinary in any way, a field that is not listed here among it, goes to `Exchange`.
+What is out of the ordinary in any way, be it a field that is not listed here, goes to `Exchange`.
 
     ordinary := HTTP/1.1, kept alive, fields of the request before, one plain path, a query for a
                 list alone, the whole body there, no limit on rates, no proxy, no CORS
