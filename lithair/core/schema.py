@@ -258,6 +258,8 @@ def _check_default(model: str, field: FieldInfo) -> None:
 
 def _describe(name: str, kind: inspect.Type, above: tuple[inspect.Type, ...]) -> object:
     """Describe a type without names of classes, markers and constraints."""
+    while isinstance(kind, inspect.Metadata):  # what a Meta says for readers: words, examples
+        kind = kind.type
     simple = SIMPLE_TYPES.get(type(kind))
     if simple is not None:
         return simple

@@ -19,6 +19,11 @@ DESCRIBED: list[Any] = [
     ("str", "str"),
     ("int | None", {"union": ["int", "null"]}),
     ("list[str]", {"list": "str"}),
+    ("Annotated[str, Meta(description='what it is', examples=['x'], title='T')]", "str"),
+    (
+        "list[Annotated[int, Meta(extra_json_schema={'format': 'int64'})] | None]",
+        {"list": {"union": ["int", "null"]}},
+    ),
     ("frozenset[int]", {"set": "int"}),
     ("dict[str, list[int]]", {"dict": ["str", {"list": "int"}]}),
     ("tuple[int, str]", {"tuple": ["int", "str"]}),

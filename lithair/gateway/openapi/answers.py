@@ -12,7 +12,8 @@ from lithair.gateway.routes import STATUSES
 
 Node = dict[str, object]  # an object of the document
 
-PROBLEM: Final = "Problem"
+OWN: Final = "lithair."  # before the names of our own schemas; no class has a dot in its name
+PROBLEM: Final = f"{OWN}Problem"
 GONE: Final = 410
 
 # Whatever is asked, and of whom: a head too large or too slow, a mistake of ours, and overload.
@@ -129,7 +130,7 @@ def problem_schema() -> Node:
     }
     return {
         "type": "object",
-        "title": PROBLEM,
+        "title": "Problem",
         "description": "What was wrong, as in RFC 9457.",
         "properties": {
             "type": {"type": "string", "examples": ["about:blank"]},

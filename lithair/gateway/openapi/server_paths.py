@@ -19,7 +19,7 @@ from lithair.gateway.answers import JSON
 from lithair.gateway.auth_routes import LoginAsked, PasswordAsked
 from lithair.gateway.openapi.admin_paths import TEXT, object_of
 from lithair.gateway.openapi.admin_paths import TOLD as ADMIN_TOLD
-from lithair.gateway.openapi.answers import PROBLEM, Node, problems, said, schema_ref
+from lithair.gateway.openapi.answers import OWN, PROBLEM, Node, problems, said, schema_ref
 from lithair.gateway.openapi.security import Security
 from lithair.gateway.route_map import MappedRoute, route_map
 
@@ -262,13 +262,13 @@ class ServerPaths:
     def _ref(self, kind: type[msgspec.Struct]) -> Node:
         """Put a class of ours among the schemas, and point at it."""
         (ref,), components = msgspec.json.schema_components(
-            [kind], ref_template="#/components/schemas/{name}"
+            [kind], ref_template=f"#/components/schemas/{OWN}{{name}}"
         )
         named = cast("dict[str, Node]", components)
         if kind is PasswordAsked:
             properties = cast("dict[str, Node]", named[kind.__name__]["properties"])
             properties["new_password"]["minLength"] = PASSWORD_CHARACTERS_MIN
-        self.schemas |= named
+        self.schemas |= {OWN + name: node for name, node in named.items()}
         return cast("Node", ref)
 
 
