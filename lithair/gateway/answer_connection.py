@@ -1,9 +1,10 @@
 """The connection as a tornado.web.Application sees it.
 
 Owns what is added to every answer of the Application, whoever wrote the handler: the fields for
-cross-origin requests and those of pages, and no Server field that tells which version of what runs
-here. What a trusted proxy has said of the client, the Application sees as the client's own. Law:
-after `detach_answer` nothing of the Application's answer goes out any more.
+cross-origin requests and those of pages, the id of the request where it is to be told, and no
+Server field that tells which version of what runs here. What a trusted proxy has said of the
+client, the Application sees as the client's own. Law: after `detach_answer` nothing of the
+Application's answer goes out any more.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from lithair.gateway.answers import Fields
 from lithair.gateway.contract import Connection
 from lithair.gateway.page_fields import add_page_fields
 from lithair.gateway.proxies import Client
+from lithair.gateway.request_ids import add_request_id
 
 
 class ClientContext:
@@ -34,10 +36,12 @@ class AnswerConnection(Connection):
         fields: Fields,
         on_begin: Callable[[int], None],
         client: Client,
+        asked: HTTPHeaders,
     ) -> None:
         self._connection = connection
         self._fields = fields
         self._on_begin = on_begin  # called with the status
+        self._asked = asked
         self._is_detached = False
         if client.is_told:
             self.context = ClientContext(client)
@@ -68,6 +72,7 @@ class AnswerConnection(Connection):
             return _done()
         if not self.is_begun and isinstance(start_line, ResponseStartLine):
             self._on_begin(start_line.code)
+            add_request_id(start_line.code, self._asked, headers)
         self.is_begun = True
         if headers.get("Server", "").startswith("TornadoServer"):
             del headers["Server"]

@@ -12,11 +12,13 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, ResponseStartLine
 
 from lithair.core.problem import problem_body, title_of
 from lithair.gateway.fields import UsualFields
+from lithair.gateway.request_ids import REQUEST_ID, new_request_id
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1  # an overloaded or restarting model is back soon
 RETRY_AFTER_FAILED_S: Final = 60  # a failed model is tried again this often
+RETRY_SOON: Final = (("Retry-After", str(RETRY_AFTER_S)),)
 WITHOUT_BODY: Final = (204, 304)
 
 Fields = tuple[tuple[str, str], ...]
@@ -113,6 +115,7 @@ def raw_answer(prepared: Prepared) -> bytes:
     """Write a whole answer out as bytes, for a connection that is closed behind it."""
     fields = (
         *prepared.fields,
+        (REQUEST_ID, new_request_id()),  # what was sent can't be read, so it has none
         ("Content-Length", str(len(prepared.body))),
         ("Date", CLOCK.date()),
         ("Connection", "close"),

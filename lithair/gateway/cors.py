@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-EXPOSED_HEADERS: Final = "ETag, Lithair-Seq, Location, Retry-After"
+EXPOSED_HEADERS: Final = "ETag, Lithair-Seq, Location, Retry-After, X-Request-Id"
 ALLOWED_HEADERS: Final = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID"
 )

@@ -24,23 +24,17 @@ from tornado.httputil import (
 )
 
 from lithair.gateway.answer_connection import AnswerConnection
-from lithair.gateway.answers import (
-    RETRY_AFTER_S,
-    Fields,
-    Prepared,
-    Problem,
-    begin,
-    headers_of,
-    send,
-)
+from lithair.gateway.answers import RETRY_SOON, Fields, Prepared, Problem, begin, headers_of, send
 from lithair.gateway.contract import Connection, RequestDelegate
 from lithair.gateway.exchange_stage import Stage
+from lithair.gateway.fields import NoFields
 from lithair.gateway.gate import CACHE_CONTROL, OPEN, VARY, Lookup
 from lithair.gateway.identity import NOBODY, Identity
 from lithair.gateway.limits import check_head, declared_length, refusal_of
 from lithair.gateway.model_routes import Question, answer_headers, is_not_modified, options, plan
 from lithair.gateway.model_site import UNKNOWN_SEQ, Asker, ModelSite
 from lithair.gateway.proxies import SOMEBODY
+from lithair.gateway.request_ids import FAILED, REQUEST_ID, request_id_of
 from lithair.gateway.routes import METHOD_ORDER, STREAM_SHAPES, Route, resolve
 from lithair.gateway.streams.answer import StreamAnswer, StreamRequest, put_off
 from lithair.gateway.targets import TargetError, decode_path, decode_query, split_target
@@ -54,8 +48,7 @@ TOO_MANY_BODIES: Final = "Too many long bodies are being received"
 LINGER_S: Final = 5.0  # for a sender to see the refusal before its connection is closed
 
 _log = logging.getLogger("lithair.http")
-_NO_HEADERS: Final = HTTPHeaders()
-_RETRY: Final = (("Retry-After", str(RETRY_AFTER_S)),)
+_NO_HEADERS: Final[HTTPHeaders] = NoFields()
 _CLOSE: Final = (("Connection", "close"),)
 
 
@@ -161,7 +154,7 @@ class Exchange(RequestDelegate):
         if self._received > self._limit:
             self._interrupt(self._too_large())
         elif self._site.held_bytes > self._site.limits.held:
-            self._interrupt(Problem(503, TOO_MANY_BODIES, _RETRY).prepared())
+            self._interrupt(Problem(503, TOO_MANY_BODIES, RETRY_SOON).prepared())
         elif self._inner is not None:
             return self._inner.data_received(chunk)
         else:
@@ -342,7 +335,9 @@ class Exchange(RequestDelegate):
     ) -> Awaitable[None] | None:
         decode_query(query)
         fields = self._site.cross_origin.fields(self._headers.get("Origin"))
-        self._outer = AnswerConnection(self._connection, fields, self._count, self._client)
+        self._outer = AnswerConnection(
+            self._connection, fields, self._count, self._client, self._headers
+        )
         self._inner = self._site.application.start_request(self._server_conn, self._outer)
         self.stage = Stage.DELEGATED
         target = f"{raw_path}?{query}" if query else raw_path
@@ -379,6 +374,10 @@ class Exchange(RequestDelegate):
         if self._is_private:
             headers["Cache-Control"] = CACHE_CONTROL
             headers["Vary"] = VARY
+        if status >= 400 or REQUEST_ID in self._headers._as_list:
+            headers[REQUEST_ID] = request_id_of(self._headers)
+            if status == 500:  # the model's process has said why, and not to whom
+                _log.error(FAILED, self._method, self._path or "-", headers[REQUEST_ID])
         if not site.cross_origin.is_off:
             for name, value in site.cross_origin.fields(self._headers.get("Origin")):
                 headers.add(name, value)

@@ -53,6 +53,13 @@ class UsualFields(HTTPHeaders):
         self._combined_cache[name] = value
 
 
+class NoFields(HTTPHeaders):
+    """The fields of a request whose head has not come: none, whatever is put in."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        pass
+
+
 def _spelled(name: str) -> str:
     return "-".join([part.capitalize() for part in name.split("-")])
 

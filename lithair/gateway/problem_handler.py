@@ -7,15 +7,17 @@ problem+json, unless the user's class writes its own; a stack trace goes to the 
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from types import TracebackType
 from typing import Any, Final, cast
 
 from tornado.web import HTTPError, RequestHandler
 
 from lithair.core.problem import problem_body, title_of
 from lithair.errors import FieldError, LithairError
-from lithair.gateway.answers import PROBLEM_JSON, RETRY_AFTER_S, Prepared
+from lithair.gateway.answers import PROBLEM_JSON, RETRY_AFTER_S, WITHOUT_BODY, Prepared
 from lithair.gateway.cors import CrossOrigin
 from lithair.gateway.model_routes import options_fields
+from lithair.gateway.request_ids import FAILED, request_id_of
 from lithair.gateway.routes import allow
 
 log = logging.getLogger("lithair.http")
@@ -57,7 +59,7 @@ def write_prepared(handler: RequestHandler, prepared: Prepared) -> None:
     handler.set_status(prepared.status, title_of(prepared.status))
     for name, value in prepared.fields:
         handler.set_header(name, value)
-    end(handler, prepared.body)
+    end(handler, None if prepared.status in WITHOUT_BODY else prepared.body)
 
 
 def write_error_of(handler: RequestHandler, error: LithairError) -> None:
@@ -68,7 +70,9 @@ def write_error_of(handler: RequestHandler, error: LithairError) -> None:
     if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         write_problem(handler, error.status, str(error), error.errors)
     else:
-        log.error("%s %s: %s", handler.request.method, handler.request.path, error)
+        sent = handler.request
+        request_id = request_id_of(sent.headers)
+        log.error("%s %s: %s (request %s)", sent.method, sent.path, error, request_id)
         write_problem(handler, error.status, _SENTENCES.get(error.status, OUR_MISTAKE))
 
 
@@ -112,6 +116,16 @@ class ProblemHandler(RequestHandler):
         """Answer with a problem instead of Tornado's page."""
         _write_error(self, status_code, **kwargs)
 
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what went wrong under the request's id."""
+        if not _log_failure(self, value):
+            super().log_exception(typ, value, tb)
+
     def options(self, *_args: str, **_kwargs: str) -> None:
         """Say which methods there are."""
         write_allowed(self, methods_of(type(self)))
@@ -122,6 +136,8 @@ def with_problems(handler: type[RequestHandler]) -> type[RequestHandler]:
     namespace: dict[str, object] = {"__module__": handler.__module__, "__doc__": handler.__doc__}
     if handler.write_error is RequestHandler.write_error:
         namespace["write_error"] = _write_error
+    if handler.log_exception is RequestHandler.log_exception:
+        namespace["log_exception"] = _log_exception
     if handler.options is RequestHandler.options:
         namespace["options"] = _options
     return type(handler.__name__, (handler,), namespace)
@@ -137,6 +153,25 @@ def _write_error(handler: RequestHandler, status_code: int, **kwargs: Any) -> No
         handler.set_header("Allow", allow(dict.fromkeys(methods_of(type(handler)))))
     said = error.reason if isinstance(error, HTTPError) else None
     write_problem(handler, status_code, said or _SENTENCES.get(status_code, title_of(status_code)))
+
+
+def _log_exception(
+    handler: RequestHandler,
+    typ: type[BaseException] | None,
+    value: BaseException | None,
+    tb: TracebackType | None,
+) -> None:
+    if not _log_failure(handler, value):
+        RequestHandler.log_exception(handler, typ, value, tb)
+
+
+def _log_failure(handler: RequestHandler, error: BaseException | None) -> bool:
+    """Log an error that the handler did not raise on purpose; False when it did."""
+    if error is None or isinstance(error, HTTPError):
+        return False
+    sent = handler.request
+    log.error(FAILED, sent.method, sent.path, request_id_of(sent.headers), exc_info=error)
+    return True
 
 
 def _options(handler: RequestHandler, *_args: str, **_kwargs: str) -> None:

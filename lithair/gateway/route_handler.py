@@ -7,8 +7,6 @@ request's id, which the answer carries too.
 
 import asyncio
 import logging
-import re
-import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,6 +26,7 @@ from lithair.gateway.problem_handler import (
     write_prepared,
     write_problem,
 )
+from lithair.gateway.request_ids import FAILED, request_id_of
 from lithair.gateway.route_sessions import RequestSessions
 from lithair.gateway.session_cookie import SessionCookie
 from lithair.gateway.sessions import Sessions
@@ -44,9 +43,7 @@ from lithair.http import (
     response_of,
 )
 
-REQUEST_ID: Final = "X-Request-Id"
 _FRAMING: Final = ("connection", "content-length", "transfer-encoding")  # the transport's own
-_REQUEST_ID_FORM: Final = re.compile(r"[A-Za-z0-9._:=/+-]{1,128}")
 
 _log = logging.getLogger("lithair.http")
 
@@ -140,10 +137,11 @@ class RouteHandler(ProblemHandler):
     def _send(self, answer: Response) -> None:
         if not 200 <= answer.status <= 599:
             _log.error(
-                "%s %s: a route answered with the status %r",
+                "%s %s: a route answered with the status %r (request %s)",
                 self.request.method,
                 self.request.path,
                 answer.status,
+                request_id_of(self.request.headers),
             )
             write_problem(self, 500, OUR_MISTAKE)
             return
@@ -157,10 +155,6 @@ class RouteHandler(ProblemHandler):
         end(self, None if answer.status in WITHOUT_BODY else answer.body)
 
     def _fail(self) -> None:
-        given = self.request.headers.get(REQUEST_ID, "")
-        request_id = given if _REQUEST_ID_FORM.fullmatch(given) else secrets.token_hex(8)
-        _log.exception(
-            "%s %s failed (request %s)", self.request.method, self.request.path, request_id
-        )
-        self.set_header(REQUEST_ID, request_id)
+        request_id = request_id_of(self.request.headers)
+        _log.exception(FAILED, self.request.method, self.request.path, request_id)
         write_problem(self, 500, OUR_MISTAKE)

@@ -11,6 +11,7 @@ What is out of the ordinary in any way, be it a field that is not listed here, g
 """
 
 import asyncio
+import logging
 import re
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,6 +26,8 @@ from lithair.gateway.limits import check_head
 from lithair.gateway.model_routes import CACHE_CONTROL as OPEN_CACHE_CONTROL
 from lithair.gateway.model_routes import Question, answer_headers
 from lithair.gateway.model_site import UNKNOWN_SEQ, ModelSite
+from lithair.gateway.request_ids import FAILED as FAILED_HERE
+from lithair.gateway.request_ids import REQUEST_ID, new_request_id
 from lithair.gateway.routes import RESERVED, SHAPES, Action, Shape
 from lithair.gateway.targets import TargetError, decode_query
 from lithair.phase import FAILED
@@ -46,6 +49,8 @@ ORDINARY_FIELDS: Final = frozenset(
     )
 )  # fmt: skip
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]+")
+
+_log = logging.getLogger("lithair.http")
 
 _PRIVATE: Final = f"Cache-Control: {CACHE_CONTROL}\r\nVary: {VARY}\r\n".encode()
 _SHARED: Final = f"Cache-Control: {OPEN_CACHE_CONTROL}\r\n".encode()
@@ -151,6 +156,10 @@ class ShortAnswer:
         if self._is_private:
             headers["Cache-Control"] = CACHE_CONTROL
             headers["Vary"] = VARY
+        if status >= 400:
+            headers[REQUEST_ID] = request_id = new_request_id()  # it came with none
+            if status == 500:  # the model's process has said why, and not to whom
+                _log.error(FAILED_HERE, self._method, model.location_prefix, request_id)
         if close:
             headers["Connection"] = "close"
         body = b"" if status in WITHOUT_BODY else reply.body

@@ -17,7 +17,10 @@ def test_an_origin_is_granted_exactly() -> None:
     granted = dict(cross_origin.fields(SHOP))
     assert granted["Access-Control-Allow-Origin"] == SHOP
     assert granted["Access-Control-Allow-Credentials"] == "true"
-    assert granted["Access-Control-Expose-Headers"] == "ETag, Lithair-Seq, Location, Retry-After"
+    assert (
+        granted["Access-Control-Expose-Headers"]
+        == "ETag, Lithair-Seq, Location, Retry-After, X-Request-Id"
+    )
     for other in ("https://shop.example:444", "http://shop.example", "https://SHOP.example", None):
         assert cross_origin.fields(other) == (("Vary", "Origin"),)
 

@@ -172,7 +172,7 @@ def test_other_origins_read_what_they_need(client: httpx2.Client) -> None:
         answer = client.request(method, tail, headers={"Origin": SHOP})
         assert answer.headers["Access-Control-Allow-Origin"] == SHOP
         exposed = answer.headers["Access-Control-Expose-Headers"]
-        assert exposed == "ETag, Lithair-Seq, Location, Retry-After"
+        assert exposed == "ETag, Lithair-Seq, Location, Retry-After, X-Request-Id"
     answer = client.get(path, headers={"Origin": "https://other.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert answer.headers["Vary"] == "Origin"
