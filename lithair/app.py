@@ -16,7 +16,6 @@ from lithair import config
 from lithair.declaration.asked import (
     Asked,
     AskedCompaction,
-    AskedLater,
     AskedListener,
     AskedModel,
     AskedRateLimit,
@@ -227,11 +226,13 @@ class Lithair:
 
     def with_data_admin(self) -> "Lithair":
         """Serve the routes of data administration below /_admin."""
-        return self._later("with_data_admin()", "data administration is")
+        self._asked.data_admin = True
+        return self
 
     def with_data_admin_ui(self, path: str = "/_admin") -> "Lithair":
-        """Serve the dashboard."""
-        return self._later(written("with_data_admin_ui", (path,)), "the dashboard is")
+        """Serve the dashboard, and the routes of data administration, which it works with."""
+        self._asked.dashboards.append((written("with_data_admin_ui", (path,)), path))
+        return self
 
     def with_docs(self, enabled: bool = True) -> "Lithair":
         """Serve /openapi.json and /docs, or not; whoever reaches the port may read them."""
@@ -314,10 +315,6 @@ class Lithair:
         if known is not None:
             return known
         return config.resolve(self._asked.settings, os.environ, {}).settings.run_dir
-
-    def _later(self, call: str, what: str) -> "Lithair":
-        self._asked.later.append(AskedLater(call, what))
-        return self
 
     def _set(self, **settings: object) -> "Lithair":
         self._asked.settings.update(settings)

@@ -7,14 +7,16 @@
 
 `own`: the request reaches items of `user`'s own only. `shows`: whose items may be shown, all of
 them when it is left out. `by` names the administrator who writes, for the log; `tells_by`: a
-history says who made each change. Law: a member that this version does not know is refused, never passed
-over: it may have forbidden something.
+history says who made each change. Law: a member that this version does not know is refused, never
+passed over: it may have forbidden something.
 """
 
+import functools
 from typing import Literal
 
 import msgspec
 
+from lithair.core.command import PUBLIC
 from lithair.core.problem import Refusal
 
 
@@ -34,7 +36,6 @@ class Grants(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         """Write them as they travel."""
         return _encode(self).decode()
 
-
     @property
     def restricts(self) -> bool:
         """Tell whether anything is kept from its bearer, or filled in for him."""
@@ -43,6 +44,13 @@ class Grants(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Grants).decode
+
+
+@functools.lru_cache(maxsize=1024)
+def authored(access: str, by: str) -> str:
+    """Give an access of HTTP's with the name of who writes."""
+    grants = Grants() if access == PUBLIC else grants_of(access)
+    return msgspec.structs.replace(grants, by=by).access
 
 
 def grants_of(access: str) -> Grants:

@@ -88,13 +88,6 @@ class AskedRateLimit(msgspec.Struct, frozen=True):
     per: object
 
 
-class AskedLater(msgspec.Struct, frozen=True):
-    """A call for something that this version keeps and does not serve."""
-
-    call: str
-    what: str
-
-
 class Asked(msgspec.Struct):
     """Everything that one builder was told."""
 
@@ -110,9 +103,10 @@ class Asked(msgspec.Struct):
     tokens: list[tuple[str, object]] = []  # call, directory
     compactions: list[AskedCompaction] = []
     rate_limits: list[AskedRateLimit] = []
-    later: list[AskedLater] = []
     settings: dict[str, object] = {}
     requires_session: bool = False
+    data_admin: bool = False
+    dashboards: list[tuple[str, object]] = []  # call, path
     streams: bool | None = None  # None: not said
 
 

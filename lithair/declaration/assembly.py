@@ -10,6 +10,7 @@ import msgspec
 
 from lithair import config
 from lithair.declaration.asked import Asked
+from lithair.declaration.dashboard_checks import dashboard_path
 from lithair.declaration.declared import CompactionDeclaration, Declaration
 from lithair.declaration.draft import Draft
 from lithair.declaration.internal_models import account_store, session_store, token_store
@@ -52,7 +53,7 @@ def assemble(
     _check_gates(asked, draft)
     compaction = _compaction(asked, draft)
     limits = rate_limits(asked, draft)
-    _check_later(asked, draft)
+    ui_path = dashboard_path(asked, draft)
     resolved = _settle(asked, environ, command_line, draft)
     if draft.mistakes or resolved is None:
         raise Mistakes(list(dict.fromkeys(draft.mistakes)))
@@ -77,6 +78,8 @@ def assemble(
         has_streams=asked.streams is not False,
         rate_limits=tuple(limits),
         listeners=tuple(listeners),
+        has_data_admin=asked.data_admin or bool(asked.dashboards),
+        dashboard_path=ui_path,
     )
 
 
@@ -119,12 +122,6 @@ def _compaction(asked: Asked, draft: Draft) -> CompactionDeclaration | None:
         elif every_s is not None:
             settled = CompactionDeclaration(events, every_s, keep_history)
     return settled
-
-
-def _check_later(asked: Asked, draft: Draft) -> None:
-    """Refuse or announce what this version keeps and does not do."""
-    for later in asked.later:
-        draft.mistake(later.call, f"{later.what} not served by this version yet; leave it out")
 
 
 def _settle(

@@ -198,6 +198,8 @@ class Declaration(msgspec.Struct, frozen=True):
     has_streams: bool = True
     rate_limits: tuple[RateLimitDeclaration, ...] = ()
     listeners: tuple[ListenerDeclaration, ...] = ()
+    has_data_admin: bool = False
+    dashboard_path: str | None = None  # does not end with "/"; None: no dashboard
 
     @property
     def has_users(self) -> bool:

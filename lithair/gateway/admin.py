@@ -4,18 +4,24 @@ Owns how what is behind it is found and answered. Law: nothing below the prefix 
 the gate has let the request through as an administrator's, not even that it is not there; only
 OPTIONS is, as everywhere, because a browser's preflight can't show who it is.
 
-    request -> OPTIONS: 204 | gate: 401, 403 | path: 404 | method: 405 | act: its answer
+    request -> exchange of the token | OPTIONS: 204 | gate: 401, 403 | path: 404 | method: 405
+               | act: its answer, whole or flowing
+
+One thing is in front of the gate: the exchange of the token for a cookie, which lets in itself.
+(The dashboard's files, which hold no data, are `application`'s.)
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 from tornado.httputil import HTTPHeaders
+from tornado.iostream import StreamClosedError
 
 from lithair.core.problem import Refusal
 from lithair.declaration.paths import BUILT_IN_PREFIX
+from lithair.errors import LithairError
 from lithair.gateway.answers import (
     JSON,
     PROBLEM_JSON,
@@ -25,19 +31,22 @@ from lithair.gateway.answers import (
     Problem,
 )
 from lithair.gateway.gate import Gate, Rule
+from lithair.gateway.identity import NOBODY, Identity
 from lithair.gateway.model_routes import check_content_type, has_body
 from lithair.gateway.model_site import ModelSite
 from lithair.gateway.problem_handler import (
     NOTHING_HERE,
     EveryMethod,
     ProblemHandler,
+    end,
     write_allowed,
+    write_error_of,
     write_prepared,
     write_problem,
 )
 from lithair.gateway.route_table import Found, NoMethod, Place, RouteTable
 from lithair.gateway.routes import allow
-from lithair.gateway.targets import TargetError, decode_segment
+from lithair.gateway.targets import TargetError, decode_query, decode_segment
 from lithair.wire.messages import Reply
 
 _log = logging.getLogger("lithair.http")
@@ -51,6 +60,12 @@ class AdminRequest(NamedTuple):
     headers: HTTPHeaders
     body: bytes
     models: "AdminModels"
+    identity: Identity = NOBODY
+    method: str = ""
+    path: str = ""
+    query: list[tuple[str, str]] = []
+    address: str = ""
+    is_tls: bool = False
 
     def json_body(self) -> object:
         """Give the JSON of the body, None without one; raises `Problem` 415, `Refusal` 400."""
@@ -65,7 +80,15 @@ class AdminRequest(NamedTuple):
         return decoded
 
 
-Act = Callable[[AdminRequest], Awaitable[Prepared]]  # raises LithairError or Problem to refuse
+class Flow(NamedTuple):
+    """An answer that is written as it comes; what fails in `pieces` cuts it off, seen as such."""
+
+    fields: Fields
+    pieces: AsyncIterator[bytes]
+
+
+# Raises LithairError or Problem to refuse.
+Act = Callable[[AdminRequest], Awaitable[Prepared | Flow]]
 AdminRoutes = Mapping[str, Mapping[str, Act]]  # a path with {names} -> a method -> what it does
 
 
@@ -91,7 +114,14 @@ class AdminModels:
 class Admin:
     """The routes below the prefix, and the gate before them."""
 
-    def __init__(self, routes: AdminRoutes, models: AdminModels, gate: Gate) -> None:
+    def __init__(
+        self,
+        routes: AdminRoutes,
+        models: AdminModels,
+        gate: Gate,
+        open_acts: Mapping[tuple[str, str], Act] | None = None,
+    ) -> None:
+        self.open_acts = open_acts or {}  # by method and path: in front of the gate
         self.table = RouteTable(
             Place(path, frozenset(with_head(acts)), dict(acts)) for path, acts in routes.items()
         )
@@ -127,10 +157,14 @@ class AdminHandler(ProblemHandler):
         try:
             is_tls = self.request.protocol == "https"
             headers = self.request.headers
-            await self._admin.gate.admitted(Rule.ADMIN, method, headers, is_tls)
+            open_act = self._admin.open_acts.get((method, self.request.path))
+            if open_act is not None:
+                write_prepared(self, _whole(await open_act(self._asked({}, NOBODY))))
+                return
+            who = await self._admin.gate.admitted(Rule.ADMIN, method, headers, is_tls)
             found = self._admin.table.find(method, self.request.path)
             if isinstance(found, Found):
-                await self._act(method, found)
+                await self._act(method, found, who)
             elif found is None:
                 write_problem(self, 404, NOTHING_HERE)
             elif method == "OPTIONS":
@@ -141,21 +175,70 @@ class AdminHandler(ProblemHandler):
             write_prepared(self, problem.prepared())
         except TargetError as error:
             write_problem(self, 400, str(error))
+        except LithairError as error:
+            write_error_of(self, error)
 
-    async def _act(self, method: str, found: Found[dict[str, Act]]) -> None:
+    async def _act(self, method: str, found: Found[dict[str, Act]], who: Identity) -> None:
         if method not in ("GET", "HEAD"):
-            _log.info("administration: %s %s", method, self.request.path)
+            _log.info("administration: %s %s by %s", method, self.request.path, who.author)
         act = found.handler["GET" if method == "HEAD" else method]
-        request = AdminRequest(
-            found.segments, self.request.headers, self.request.body, self._admin.models
+        came = await act(self._asked(found.segments, who))
+        if isinstance(came, Flow):
+            await self._flow(came)
+        else:
+            write_prepared(self, came)
+
+    def _asked(self, segments: Mapping[str, str], who: Identity) -> AdminRequest:
+        sent = self.request
+        return AdminRequest(
+            segments,
+            sent.headers,
+            sent.body,
+            self._admin.models,
+            who,
+            sent.method or "",
+            sent.path,
+            decode_query(sent.query) if sent.query else [],
+            sent.remote_ip or "",
+            sent.protocol == "https",
         )
-        write_prepared(self, await act(request))
+
+    async def _flow(self, flow: Flow) -> None:
+        """Write an answer piece by piece, each when the client has taken the one before.
+
+        The chunks are written here, and the connection ends with them: so an answer that is cut
+        off can't be taken for a whole one.
+        """
+        is_chunked = self.request.version != "HTTP/1.0"
+        for name, value in flow.fields:
+            self.set_header(name, value)
+        self.set_header("Connection", "close")
+        if is_chunked:
+            self.set_header("Transfer-Encoding", "chunked")
+        try:
+            await self.flush()
+            if self.request.method != "HEAD":
+                async for piece in flow.pieces:
+                    self.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+                    await self.flush()
+                if is_chunked:
+                    self.write(b"0\r\n\r\n")
+        except (LithairError, Problem) as error:
+            _log.error("%s was cut off: %s", self.request.path, error)
+        except StreamClosedError:
+            return  # nobody waits for it any more
+        end(self)
 
     def _refuse_method(self, found: NoMethod) -> None:
         allowed = allow(dict.fromkeys(found.methods))
         self.set_header("Allow", allowed)
         sentence = f"{self.request.method} is not for this path, only {allowed}"
         write_problem(self, 405, sentence)
+
+
+def _whole(came: Prepared | Flow) -> Prepared:
+    assert isinstance(came, Prepared), "what is in front of the gate answers in one piece"
+    return came
 
 
 def answer(status: int, body: bytes) -> Prepared:

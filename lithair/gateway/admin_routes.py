@@ -1,7 +1,7 @@
-"""The routes below /_admin: which there are, and what those about one model do.
+"""The routes below /_admin that are always there, and what they do.
 
-Law: what is not in the table is not served; docs/operations.md lists the same rows, and a test
-compares the two. All of them go through `admin`.
+Law: what is not in this table or that of `data_routes` is not served; docs/operations.md lists the
+same rows, and a test compares them. All of them go through `admin`.
 """
 
 from typing import Final

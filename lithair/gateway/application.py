@@ -1,8 +1,8 @@
 """Everything that is no model's: one tornado.web.Application.
 
-Owns the order in which the other paths are looked at: administration, then built-in pages and paths
-without regular expressions, then those with, then static files. Law: whatever matches nothing is a
-404 problem.
+Owns the order in which the other paths are looked at: the dashboard and administration, then
+built-in pages and paths without regular expressions, then those with, then static files. Law:
+whatever matches nothing is a 404 problem.
 """
 
 import logging
@@ -20,6 +20,7 @@ from lithair.gateway.admin import Admin, AdminHandler, with_head
 from lithair.gateway.auth_routes import ROUTES as AUTH_ROUTES
 from lithair.gateway.auth_routes import Auth, AuthHandler
 from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.dashboard_files import Dashboard
 from lithair.gateway.docs_page import Docs, DocsHandler
 from lithair.gateway.figures import METRICS_PATH, Figures, MetricsHandler
 from lithair.gateway.gate import rule_of_route
@@ -96,7 +97,7 @@ class SiteApplication(Application):
         places: list[Place[Target]],
         expressions: list[Expression],
         statics: list[StaticSite],
-        admin: Admin,
+        built_in: "BuiltIn",
         cross_origin: CrossOrigin,
     ) -> None:
         super().__init__(
@@ -107,7 +108,8 @@ class SiteApplication(Application):
             serve_traceback=False,
             autoreload=False,
         )
-        self._admin = admin
+        self._admin = built_in.admin
+        self._dashboard = built_in.dashboard
         self._table = RouteTable(places)
         self._expressions = expressions
         # The longest prefix is the most special one.
@@ -115,9 +117,13 @@ class SiteApplication(Application):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> "_HandlerDelegate":
         """Find the handler of a request; called by Tornado, once per request."""
+        method = request.method or ""
+        if self._dashboard is not None:
+            page = self._dashboard.find(method, request.path)
+            if page is not None:
+                return self.get_handler_delegate(request, StaticHandler, {"file": page})
         if self._admin.owns(request.path):
             return self.get_handler_delegate(request, AdminHandler, {"admin": self._admin})
-        method = request.method or ""
         found = self._table.find(method, request.path)
         if isinstance(found, Found):
             return self._delegate(request, found)
@@ -153,6 +159,7 @@ class BuiltIn(msgspec.Struct, frozen=True):
     metrics_token: str | None
     admin: Admin
     auth: Auth | None = None  # where there are users
+    dashboard: Dashboard | None = None
 
     def places(self) -> list[Place[Target]]:
         """Place the pages; what is below /_admin has its own door."""
@@ -189,7 +196,7 @@ def make_application(
             places.append(Place(tornado.path, EVERY_METHOD, target))
         else:
             expressions.append(Expression(PathMatches(tornado.path), target))
-    return SiteApplication(places, expressions, statics, built_in.admin, cross_origin)
+    return SiteApplication(places, expressions, statics, built_in, cross_origin)
 
 
 def _account_places(auth: Auth | None, tools: RouteTools) -> list[Place[Target]]:

@@ -194,7 +194,7 @@ class Exchange(RequestDelegate):
 
     def _knock(self, model: ModelSite, route: Route, query: str) -> Awaitable[None] | None:
         site = self._site
-        rule = model.rule
+        rule = model.rule_of(self._method)
         self._is_stream = route.shape in STREAM_SHAPES
         if self._method == "OPTIONS":
             self._model = model if rule is OPEN else None
@@ -202,7 +202,7 @@ class Exchange(RequestDelegate):
             return None
         verdict: Identity | Problem = NOBODY
         if rule is not OPEN:
-            self._is_private = True
+            self._is_private = model.rule is not OPEN
             found = site.gate.admit(rule, self._method, self._headers, self._client.is_tls)
             if isinstance(found, Lookup):
                 self.stage = Stage.ADMITTING

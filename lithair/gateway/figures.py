@@ -38,25 +38,29 @@ class Figures:
     def __init__(self, models: Iterable[ModelSite], run_dir: str) -> None:
         self._models = list(models)
         self._control = LoopControl(run_dir)
-        self._gathering: asyncio.Task[bytes] | None = None
+        self._gathering: asyncio.Task[Gathered] | None = None
 
     async def text(self) -> bytes:
         """Give all figures in Prometheus' text format."""
+        return render(await self.gathered())
+
+    async def gathered(self) -> Gathered:
+        """Give all figures."""
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather())
             self._gathering.add_done_callback(self._gathered)
         return await asyncio.shield(self._gathering)
 
-    def _gathered(self, _task: "asyncio.Task[bytes]") -> None:
+    def _gathered(self, _task: "asyncio.Task[Gathered]") -> None:
         self._gathering = None
 
-    async def _gather(self) -> bytes:
+    async def _gather(self) -> Gathered:
         supervisor, models = await asyncio.gather(
             self._ask_supervisor(),
             asyncio.gather(*(self._ask_model(model) for model in self._models)),
         )
         named = zip(self._models, models, strict=True)
-        return render(Gathered({model.name: figures for model, figures in named}, supervisor))
+        return Gathered({model.name: figures for model, figures in named}, supervisor)
 
     async def _ask_model(self, model: ModelSite) -> ModelFigures | None:
         reply = await model.tell(Verb.STATS, timeout_s=ANSWER_TIME_S)

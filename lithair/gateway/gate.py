@@ -8,13 +8,16 @@ them. OPTIONS is never gated: a browser's preflight carries nothing that could b
     rule        nothing  what is worth nothing  a session        an API token     the admin token
     OPEN        nobody   nobody                 nobody           nobody           nobody
     IDENTIFIED  nobody   nobody                 the session      the machine      the administrator
+    NAMED       nobody   nobody                 Admin, or nobody Admin, or nobody the administrator
     GATED       401      401                    the session      the machine      the administrator
     SESSION     401      401                    the session      403              401
     ADMIN       401      401                    Admin, else 403  Admin, else 403  the administrator
 
-An API token counts as a Bearer alone, never in a cookie. Where a cookie has named the session, a
-request that changes something and comes from a page of somebody else is 403. Whether a token is
-worth something may have to be asked: then `admit` gives a Lookup, and `look_up` the answer.
+The admin token can be exchanged for a cookie of its own (`admin_session`), which counts as it does
+where no Bearer token is shown, on NAMED, GATED and ADMIN; it goes before a session's. An API token
+counts as a Bearer alone, never in a cookie. Where a cookie has named the caller, a request that
+changes something and comes from a page of somebody else is 403. Whether a token is worth something
+may have to be asked: then `admit` gives a Lookup, and `look_up` the answer.
 """
 
 import enum
@@ -34,6 +37,7 @@ from lithair.gateway.credentials import (
     SAFE_METHODS,
     Credential,
     cookie_name,
+    cookie_value,
     credential_of,
     is_cross_site,
     plain_token,
@@ -45,6 +49,8 @@ from lithair.gateway.tokens import INVALID, NEEDS_TOKEN, WRONG_TOKEN, challenge
 # What a gated route answers is one caller's: no shared cache keeps it, and none hands it on.
 CACHE_CONTROL: Final = "private, no-cache"
 VARY: Final = "Authorization, Cookie"
+
+ADMIN_COOKIE: Final = "lithair_admin"
 
 NEEDS_SESSION: Final = "This needs a session: log in first"
 NO_SESSION: Final = "There is no such session: it has ended or has expired"
@@ -61,6 +67,7 @@ class Rule(enum.Enum):
 
     OPEN = "open"
     IDENTIFIED = "identified"  # who it is, is found out; what he may is up to the route
+    NAMED = "named"  # open, but what an administrator does is done in his name
     GATED = "gated"
     SESSION = "session"
     ADMIN = "admin"
@@ -69,6 +76,7 @@ class Rule(enum.Enum):
 # A member of an enumeration is looked up by name each time; these are met on every request.
 OPEN: Final = Rule.OPEN
 _GATED: Final = Rule.GATED
+_NAMED: Final = Rule.NAMED
 
 
 class Knock(NamedTuple):
@@ -112,6 +120,12 @@ class Standing(NamedTuple):
     token_hash: str
 
 
+def admin_cookie_hash(headers: HTTPHeaders, is_tls: bool) -> str:
+    """Give the hash of the token in the administrators' cookie, "" when there is none."""
+    name = cookie_name(ADMIN_COOKIE, is_tls)
+    return hash_of(cookie_value(headers.get_list("Cookie"), name) or "")
+
+
 def rule_of_model(declaration: Declaration, model: ModelDeclaration) -> Rule:
     """Tell what every route of a model asks; what roles may do there is asked behind the gate."""
     if not model.is_gated:
@@ -143,11 +157,13 @@ class Gate:
         admin_token: str | None,
         clock_ms: Callable[[], int] = wall_ms,
         machines: Source | None = None,
+        admins: Source | None = None,
     ) -> None:
         self._models = {
             model.name: rule_of_model(declaration, model) for model in declaration.models
         }
         settled = declaration.sessions
+        self._named = declaration.has_data_admin
         self._cookie = None if settled is None else settled.cookie_name
         self._cookie_starts = tuple(
             None if self._cookie is None else cookie_name(self._cookie, is_tls) + "="
@@ -156,6 +172,7 @@ class Gate:
         self._trusted_origins = frozenset(declaration.settings.cors_origins) - {"*"}
         self._sessions = sessions
         self._machines = machines
+        self._admins = admins
         self._admin_token = (admin_token or "").encode()
         self._clock_ms = clock_ms
 
@@ -163,12 +180,22 @@ class Gate:
         """Give the rule of every route of a model, whichever they are."""
         return self._models.get(name, Rule.GATED)
 
+    def of_writes(self, name: str) -> Rule:
+        """Give the rule of what changes something in a model."""
+        rule = self.of_model(name)
+        return _NAMED if rule is OPEN and self._named else rule
+
     def admit(
         self, rule: Rule, method: str, headers: HTTPHeaders, is_tls: bool
     ) -> Identity | Problem | Lookup:
         """Let a request through, refuse it, or say that it has to be asked about."""
         if rule is OPEN or method == "OPTIONS":
             return NOBODY
+        if rule is _NAMED:
+            verdict = self._judge_all(_GATED, method, headers, is_tls)
+            if isinstance(verdict, Lookup):
+                return verdict._replace(knock=verdict.knock._replace(rule=_NAMED))
+            return _named(verdict)
         if rule is _GATED and self._sessions is not None:
             # Nearly all requests, in as few steps as it takes (bench/gated.py): what is anything
             # else than a live session's token, `_judge_all` looks at from the beginning.
@@ -204,6 +231,10 @@ class Gate:
         self, rule: Rule, method: str, headers: HTTPHeaders, is_tls: bool
     ) -> Identity | Problem | Lookup:
         credential = credential_of(headers, self._cookie, is_tls)
+        if (credential is None or credential.is_cookie) and rule in (_GATED, Rule.ADMIN):
+            by_cookie = self._admit_admin(method, headers, is_tls)
+            if by_cookie is not None:
+                return by_cookie
         if credential is None:
             return _without(rule)
         token, is_cookie = credential
@@ -211,7 +242,7 @@ class Gate:
         found: Identity | Unknown | None = None
         if self._sessions is not None and token_hash:
             found = self._sessions.cached(token_hash, self._clock_ms())
-        if not is_cookie and self._is_admin_token(token):
+        if not is_cookie and self.is_admin_token(token):
             return ADMINISTRATOR if rule is not Rule.SESSION else _refused(rule)
         knock = Knock(rule, method, headers, is_tls, credential)
         if not token_hash and not is_cookie and token.startswith(api_tokens.PREFIX):
@@ -222,6 +253,9 @@ class Gate:
 
     async def look_up(self, lookup: Lookup) -> Identity | Problem:
         """Ask whose a token is, then let the request through or refuse it."""
+        if lookup.knock.rule is _NAMED:
+            gated = lookup._replace(knock=lookup.knock._replace(rule=_GATED))
+            return _named(await self.look_up(gated))
         try:
             if lookup.is_machine:
                 assert self._machines is not None
@@ -248,6 +282,9 @@ class Gate:
     def standing(self, identity: Identity, headers: HTTPHeaders, is_tls: bool) -> Standing | None:
         """Give what a request was let in by; None where that was nothing that can end."""
         credential = credential_of(headers, self._cookie, is_tls)
+        if identity.kind is Kind.ADMIN and (credential is None or credential.is_cookie):
+            assert self._admins is not None, "only its cookie can have let it in"
+            return Standing(self._admins, admin_cookie_hash(headers, is_tls))
         if credential is None:
             return None
         if identity.kind is Kind.SESSION and self._sessions is not None:
@@ -269,6 +306,20 @@ class Gate:
             return Lookup(knock, token_hash, is_machine=True)
         return _judge_machine(knock.rule, found)
 
+    def _admit_admin(
+        self, method: str, headers: HTTPHeaders, is_tls: bool
+    ) -> Identity | Problem | None:
+        """Let in who has the admin token's cookie; None: there is none that is worth something."""
+        if self._admins is None:
+            return None
+        token_hash = admin_cookie_hash(headers, is_tls)
+        found = self._admins.cached(token_hash, self._clock_ms()) if token_hash else None
+        if not isinstance(found, Identity):
+            return None
+        if method not in SAFE_METHODS and self.is_cross_site(headers, is_tls):
+            return Problem(403, CROSS_SITE)
+        return found
+
     def _judge(self, knock: Knock, found: Identity | None) -> Identity | Problem:
         if found is None:
             return NOBODY if knock.rule is Rule.IDENTIFIED else _refused(knock.rule)
@@ -280,7 +331,7 @@ class Gate:
             return Problem(403, NEEDS_ADMIN)
         return found
 
-    def _is_admin_token(self, token: str) -> bool:
+    def is_admin_token(self, token: str) -> bool:
         """Compare in a time that does not depend on how much of the token is right."""
         given = token.encode()
         return given != b"" and hmac.compare_digest(given, self._admin_token)
@@ -294,6 +345,13 @@ def _judge_machine(rule: Rule, machine: Identity | None) -> Identity | Problem:
     if rule is Rule.ADMIN and machine.role != ADMIN_ROLE:
         return Problem(403, NEEDS_ADMIN)
     return machine
+
+
+def _named(verdict: Identity | Problem) -> Identity:
+    """Give an administrator; everybody else is nobody where all is open."""
+    if isinstance(verdict, Identity) and verdict.role == ADMIN_ROLE:
+        return verdict
+    return NOBODY
 
 
 def _without(rule: Rule) -> Identity | Problem:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from lithair.http import Session
 
 ADMIN_ROLE: Final = "Admin"
+ADMIN_TOKEN_NAME: Final = "admin token"  # what the log calls who has that token, or its cookie
 
 
 class Kind(enum.Enum):
@@ -33,6 +34,13 @@ class Identity(NamedTuple):
     def principal(self) -> str:
         """Name the caller among all callers, "" for nobody."""
         return "" if self.kind is Kind.NOBODY else f"{self.kind.value} {self.user_id}"
+
+    @property
+    def author(self) -> str:
+        """Name the caller for the log, "" for who is no administrator."""
+        if self.role != ADMIN_ROLE:
+            return ""
+        return ADMIN_TOKEN_NAME if self.kind is Kind.ADMIN else self.user_id
 
 
 NOBODY: Final = Identity(Kind.NOBODY)

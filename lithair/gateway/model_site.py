@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
+from lithair.core.grants import authored
 from lithair.core.problem import problem_body
 from lithair.gateway.answers import (
     RETRY_AFTER_FAILED_S,
@@ -18,8 +19,9 @@ from lithair.gateway.answers import (
     Prepared,
     Problem,
 )
+from lithair.gateway.credentials import SAFE_METHODS
 from lithair.gateway.gate import OPEN, Rule
-from lithair.gateway.identity import Identity
+from lithair.gateway.identity import ADMIN_ROLE, Identity
 from lithair.gateway.model_routes import Question
 from lithair.gateway.preconditions import idempotency_hashes
 from lithair.gateway.roles import ModelRoles
@@ -53,6 +55,7 @@ class ModelSite:
         "phase",
         "roles",
         "rule",
+        "write_rule",
     )
 
     def __init__(self, name: str, path: str, link: LoopDriver, timeout_s: float) -> None:
@@ -61,6 +64,7 @@ class ModelSite:
         self.location_prefix = quote(path) + "/"
         self.phase = STARTING
         self.rule = Rule.GATED  # unless the gate says something else
+        self.write_rule = Rule.GATED  # of what changes something
         self.roles: ModelRoles | None = None
         self._link = link
         self._timeout_ms = max(1, int(timeout_s * 1000))
@@ -81,6 +85,10 @@ class ModelSite:
         """How soon asking again is worth it, when it is refused now."""
         return RETRY_AFTER_FAILED_S if self.phase == FAILED else RETRY_AFTER_S
 
+    def rule_of(self, method: str) -> Rule:
+        """Give what the gate asks of whoever comes with this method."""
+        return self.rule if method in SAFE_METHODS else self.write_rule
+
     def refusal(self) -> Prepared | None:
         """Give the answer to every question while the model has failed."""
         if self.phase != FAILED:
@@ -96,8 +104,14 @@ class ModelSite:
         self.phase = phase
 
     def access(self, identity: Identity, verb: Verb) -> str:
-        """Give the access of a request that the gate has let through; raises Problem 403."""
-        return PUBLIC if self.roles is None else self.roles.access(identity, verb)
+        """Give the access of a request that the gate has let through; raises Problem 403.
+
+        An administrator's write carries his name.
+        """
+        access = PUBLIC if self.roles is None else self.roles.access(identity, verb)
+        if verb >= FIRST_WRITE and identity.role == ADMIN_ROLE:
+            return authored(access, identity.author)
+        return access
 
     def ask(
         self,

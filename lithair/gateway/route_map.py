@@ -11,7 +11,7 @@ from lithair.declaration import Declaration
 from lithair.declaration.paths import BUILT_IN_PREFIX
 from lithair.gateway.admin_routes import ROUTES
 from lithair.gateway.auth_routes import ROUTES as AUTH_ROUTES
-from lithair.gateway.backup_route import BACKUP_PATH
+from lithair.gateway.data_routes import DATA_ROUTES, EXCHANGE
 from lithair.gateway.gate import Rule, rule_of_model, rule_of_route
 from lithair.gateway.routes import DOCS_PATHS, SERVER_ROUTES, SHAPES
 
@@ -44,8 +44,7 @@ def route_map(declaration: Declaration) -> list[MappedRoute]:
             for path, methods in SERVER_ROUTES.items()
             if path not in DOCS_PATHS or declaration.settings.docs == "on"
         ),
-        *_rows((path, Rule.ADMIN, _with_head(acts)) for path, acts in ROUTES.items()),
-        MappedRoute(BACKUP_PATH, "POST", Rule.ADMIN),
+        *_admin_routes(declaration),
         MappedRoute(BUILT_IN_PREFIX + "/…", "*", Rule.ADMIN),
         *_rows(
             (path, route.rule, _with_head([route.method]))
@@ -63,6 +62,19 @@ def route_map(declaration: Declaration) -> list[MappedRoute]:
             for method in ("GET", "HEAD")
         ),
     ]
+
+
+def _admin_routes(declaration: Declaration) -> Iterator[MappedRoute]:
+    yield from _rows((path, Rule.ADMIN, _with_head(acts)) for path, acts in ROUTES.items())
+    if declaration.has_data_admin:
+        for path, finds in DATA_ROUTES.items():
+            for method in _with_head(finds):
+                rule = Rule.OPEN if (method, path) == EXCHANGE else Rule.ADMIN
+                yield MappedRoute(path, method, rule)
+    if declaration.dashboard_path is not None:
+        for method in ("GET", "HEAD"):
+            yield MappedRoute(declaration.dashboard_path, method, Rule.OPEN)
+            yield MappedRoute(declaration.dashboard_path + "/…", method, Rule.OPEN)
 
 
 def _model_routes(declaration: Declaration) -> Iterator[MappedRoute]:

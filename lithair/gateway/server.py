@@ -17,14 +17,15 @@ from lithair.api_tokens import TOKENS, TokenRecord
 from lithair.errors import LithairError
 from lithair.gateway import http_outlet, tornado_outlet
 from lithair.gateway.accounts import Accounts
-from lithair.gateway.admin import Admin, AdminModels
-from lithair.gateway.admin_routes import ROUTES
+from lithair.gateway.admin import Admin
+from lithair.gateway.admin_assembly import admin_of
+from lithair.gateway.admin_session import AdminCookies
 from lithair.gateway.application import BuiltIn, make_application
 from lithair.gateway.auth_routes import Auth
-from lithair.gateway.backup_route import BACKUP_PATH, BackupRoute
 from lithair.gateway.callers import Callers
 from lithair.gateway.contract import ConnectionDelegate, OpenOutlet, Transport
 from lithair.gateway.cors import CrossOrigin
+from lithair.gateway.dashboard_files import Dashboard
 from lithair.gateway.figures import Figures
 from lithair.gateway.gate import Gate
 from lithair.gateway.http_transport import HttpTransport
@@ -90,15 +91,18 @@ async def serve(child: Child, patience: Patience) -> None:
     sessions = _sessions(loop, child, links)
     has_tokens = child.declaration.has_tokens
     machines = Machines(loop, links.own(TOKENS, TokenRecord)) if has_tokens else None
-    gate = Gate(child.declaration, sessions, admin_token, machines=machines)
+    cookies = AdminCookies(child.run_dir) if child.declaration.has_data_admin else None
+    gate = Gate(child.declaration, sessions, admin_token, machines=machines, admins=cookies)
     for model in links.models.values():
-        model.rule = gate.of_model(model.name)
+        model.rule, model.write_rule = gate.of_model(model.name), gate.of_writes(model.name)
     declared = child.declaration.sessions
     cookie = SessionCookie(declared) if declared is not None else None
     tools = RouteTools(gate, links.handle, settings.timeout_s, sessions, cookie)
     passwords = PasswordThreads()
     auth = _auth(child, links, sessions, passwords)
-    built_in = _built_in(child, links, gate, auth)
+    figures = Figures(links.models.values(), child.run_dir)
+    admin = admin_of(child, links, gate, figures, sessions, cookies)
+    built_in = _built_in(child, links, admin, figures, auth)
     site = Site(
         links.models,
         make_application(child.declaration, built_in, cross_origin, tools, statics),
@@ -168,11 +172,10 @@ def _secret_box(child: Child) -> SecretBox | None:
         child.fail(f"LT_SECRET_KEY_FILE={path}: {error}", EXIT_MISUSE)
 
 
-def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> BuiltIn:
+def _built_in(
+    child: Child, links: Links, admin: Admin, figures: Figures, auth: Auth | None
+) -> BuiltIn:
     models, settings = child.declaration.models, child.declaration.settings
-    sites = links.models.values()
-    admin_models = AdminModels(sites, {model.name: model.class_name for model in models})
-    backups = BackupRoute(child.declaration, child.run_dir)
     return BuiltIn(
         Operations(
             {model.name: model.path for model in models},
@@ -180,10 +183,11 @@ def _built_in(child: Child, links: Links, gate: Gate, auth: Auth | None) -> Buil
             links.phase,
             links.look,
         ),
-        Figures(sites, child.run_dir),
+        figures,
         settings.metrics_token,
-        Admin({**ROUTES, BACKUP_PATH: {"POST": backups.make}}, admin_models, gate),
+        admin,
         auth,
+        dashboard=_dashboard(child),
     )
 
 
@@ -235,6 +239,14 @@ def _tls_context(child: Child) -> ssl.SSLContext | None:
             f"TLS with {settings.tls_cert} and {settings.tls_key} can't be used: {error}",
             EXIT_MISUSE,
         )
+
+
+def _dashboard(child: Child) -> Dashboard | None:
+    path = child.declaration.dashboard_path
+    try:
+        return None if path is None else Dashboard(path)
+    except OSError as error:
+        child.fail(f"the dashboard's files can't be read: {error}", EXIT_FAILED)
 
 
 def _static_sites(child: Child) -> list[StaticSite]:

@@ -105,6 +105,10 @@ class Sessions(Bearers[SessionRecord]):
         """End a session; this gateway refuses it when this returns, the others within a second."""
         await self._end(session.key)
 
+    async def end_key(self, key: str) -> bool:
+        """End a session by the hash of its token; tells whether there was one."""
+        return await self._end(key)
+
     async def end_all(self, user_id: str, but: Session | None = None) -> int:
         """End every session of a user, or every other one; return how many there were."""
         _check_text("user_id", user_id, 1)

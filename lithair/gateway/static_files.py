@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from lithair.gateway.answers import Fields
 from lithair.gateway.problem_handler import ProblemHandler, end
 from lithair.gateway.targets import decode_path
 from lithair.storage.file_tree import FileTree, read_tree
@@ -59,16 +60,20 @@ class StaticFile(msgspec.Struct, frozen=True):
     modified: str = ""
     cache_control: str = ""
     moved_to: str = ""
+    fields: Fields = ()  # what else its answer says
 
 
 class StaticSite:
     """The files of one directory, by their paths below a prefix that ends with a slash."""
 
-    def __init__(self, prefix: str, tree: FileTree) -> None:
+    def __init__(self, prefix: str, tree: FileTree, fields: Fields = ()) -> None:
+        """Take files; those that come with `fields` are asked about each time."""
         self.prefix = prefix
         self._files: dict[str, StaticFile] = {}
         for name, entry in tree.items():
             file = _static_file(name, entry.content, entry.modified_s)
+            if fields:
+                file = msgspec.structs.replace(file, fields=fields, cache_control=PAGE_CACHE)
             self._files[prefix + name] = file
             directory, _, last = ("/" + name).rpartition("/")
             if last == INDEX:
@@ -86,9 +91,9 @@ class StaticSite:
         return len(self._files)
 
 
-def read_site(prefix: str, directory: str) -> StaticSite:
+def read_site(prefix: str, directory: str, fields: Fields = ()) -> StaticSite:
     """Read a directory into memory; OSError when it can't be read or is over BYTES_MAX."""
-    return StaticSite(prefix, read_tree(directory, BYTES_MAX))
+    return StaticSite(prefix, read_tree(directory, BYTES_MAX), fields)
 
 
 def _static_file(name: str, content: bytes, modified_s: float) -> StaticFile:
@@ -125,6 +130,8 @@ class StaticHandler(ProblemHandler):
         self.set_header("Last-Modified", file.modified)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Etag", file.etag)
+        for name, value in file.fields:
+            self.set_header(name, value)
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")

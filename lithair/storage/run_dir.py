@@ -5,6 +5,7 @@ refused; one server at a time; what was found there from a server that is gone i
 
     run directory := "lock" (flock'ed, holds the pid) control-socket model-sockets
                      "admin-token" (0600; while a server runs that was not given one)
+                     "admin-sessions" (see `admin_sessions`)
                      *".spool" (see `spool`; left only by a process that was killed)
 """
 
@@ -16,6 +17,7 @@ import time
 from typing import Final
 
 from lithair.errors import LithairError, LockedByOther
+from lithair.storage.admin_sessions import end_admin_sessions
 from lithair.storage.files import OsFiles
 from lithair.storage.spool import remove_left
 
@@ -51,6 +53,7 @@ class RunDir:
         _remove_sockets(path)
         remove_left(OsFiles(), path)
         _remove_token(path)
+        end_admin_sessions(path)
         return cls(path, lock_fd)
 
     def make_admin_token(self) -> None:
@@ -69,8 +72,9 @@ class RunDir:
             raise LithairError(f"{path} can't be written: {error.strerror}") from error
 
     def close(self) -> None:
-        """Remove the token and the sockets, and give the lock back."""
+        """Remove the token, what it was exchanged for and the sockets; give the lock back."""
         _remove_token(self.path)
+        end_admin_sessions(self.path)
         _remove_sockets(self.path)
         os.close(self._lock_fd)
 

@@ -345,20 +345,6 @@ def test_a_mistake_has_a_sentence_that_names_it(app: Lithair, sentence: str) -> 
     assert len(set(sentences)) == len(sentences)
 
 
-@pytest.mark.parametrize(
-    ("app", "what"),
-    [
-        (Lithair().with_data_admin(), "data administration is"),
-        (Lithair().with_data_admin_ui(), "the dashboard is"),
-    ],
-)
-def test_what_is_not_served_yet_is_refused_and_nothing_else(app: Lithair, what: str) -> None:
-    """Ignoring any of these would be unsafe."""
-    (sentence,) = told(app)
-    assert f"{what} not served by this version yet" in sentence
-    assert sentence.startswith("with_")
-
-
 def test_all_mistakes_are_told_at_once() -> None:
     app = (
         Lithair()

@@ -8,4 +8,4 @@ class Counter(Model):
     note: str = ""
 
 
-app = Lithair().with_model(Counter, "./data/counters", "/api/counters")
+app = Lithair().with_model(Counter, "./data/counters", "/api/counters").with_data_admin()

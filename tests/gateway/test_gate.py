@@ -148,6 +148,8 @@ def expected(rule: Rule, caller: str) -> str | int:
     """Say who gets in: SPEC, once more and in other words."""
     if rule is Rule.OPEN:
         return "nobody"
+    if rule is Rule.NAMED and SESSIONS.get(caller) != "root" and caller != "admin token":
+        return "nobody"
     if caller in SESSIONS:
         is_refused = rule is Rule.ADMIN and SESSIONS[caller] != "root"
         return 403 if is_refused else "session " + SESSIONS[caller]

@@ -5,7 +5,8 @@ import re
 from lithair.cli.main import COMMANDS
 from lithair.config import SETTINGS
 from lithair.gateway.admin_routes import ROUTES, ModelStats
-from lithair.gateway.backup_route import BACKUP_PATH
+from lithair.gateway.admin_session import SESSION_PATH
+from lithair.gateway.data_routes import DATA_ROUTES
 from lithair.gateway.metrics import METRICS
 from lithair.gateway.routes import allow
 from lithair.retention import OVERRIDES
@@ -79,11 +80,19 @@ def test_every_metric_is_in_the_docs_as_it_describes_itself() -> None:
 
 def test_every_route_of_administration_is_in_the_docs() -> None:
     documented = {row[0].strip("`"): row[1] for row in rows_below("operations.md", "## `/_admin`")}
-    served = {**ROUTES, BACKUP_PATH: {"POST": None}}
+    served = {**ROUTES, **DATA_ROUTES}
     assert documented == {
         path: allow({**acts, "HEAD": None} if "GET" in acts else acts)
         for path, acts in served.items()
     }
+
+
+def test_every_route_of_data_administration_is_on_its_page() -> None:
+    text = (ROOT / "docs/admin.md").read_text(encoding="utf-8")
+    for path, acts in DATA_ROUTES.items():
+        assert path in text
+        if path != SESSION_PATH:
+            assert [method for method in acts if f"`{method} {path}" not in text] == []
 
 
 def test_every_figure_of_a_model_is_in_the_docs() -> None:
