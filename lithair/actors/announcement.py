@@ -36,18 +36,30 @@ class Announcement:
         if models and self._plan.has_streams:
             further = ", and so on" if len(models) > 1 else ""
             lines.append(f"  {'Streams:':<16} {url}{models[0].path}/stream{further}")
+        lines += self._ways_in(url)
         lines += [
             f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings
         ]
-        token = read_admin_token(self._plan.run_dir) if self._plan.makes_admin_token else None
-        if token is not None and sys.stdout.isatty():  # never into a file or a service's log
-            lines.append(f"  Admin token: {token}")
         lines.append("Stop it with Ctrl-C.")
         try:
             sys.stdout.write("\n".join(lines) + "\n")
             sys.stdout.flush()
         except OSError:
             pass  # nobody reads; the server does not depend on it
+
+    def _ways_in(self, url: str) -> list[str]:
+        """Give the dashboard's link, or the token where there is none.
+
+        The token is never written into a file or a service's log, and behind `#` it is sent to no
+        server.
+        """
+        plan = self._plan
+        is_told = plan.makes_admin_token and sys.stdout.isatty()
+        token = read_admin_token(plan.run_dir) if is_told else None
+        if plan.dashboard_path is not None:
+            link = f"{url}{plan.dashboard_path}/" + (f"#{token}" if token else "")
+            return [f"  {'Dashboard:':<16} {link}"]
+        return [] if token is None else [f"  {'Admin token:':<16} {token}"]
 
     def over(self, exit_status: int, sentences: list[str]) -> None:
         """Nothing: the log on stderr has said it."""

@@ -51,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
     has_tls: bool = False
     has_streams: bool = True
     makes_admin_token: bool = False  # none was given
+    dashboard_path: str | None = None  # does not end with "/"; None: no dashboard
     restart_deaths: int = 5
     restart_window_ms: int = 30_000
     log_level: str = "info"
@@ -91,6 +92,7 @@ def plan_of(declaration: Declaration) -> Plan:
         has_tls=settings.tls_cert is not None,
         has_streams=declaration.has_streams,
         makes_admin_token=settings.admin_token is None,
+        dashboard_path=declaration.dashboard_path,
         restart_deaths=settings.restart_limit.count,
         restart_window_ms=max(1, int(settings.restart_limit.window_s * 1000)),
         log_level=settings.log_level,

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -15,7 +16,7 @@ from lithair.core.restart import RestartLimit
 from lithair.core.supervision import Supervision
 from lithair.storage.run_dir import RunDir, read_admin_token
 
-Announce = Callable[[TextIO], None]
+Announce = Callable[..., None]
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def announce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Annou
     run_dir = RunDir.open(str(tmp_path / "run"))
     run_dir.make_admin_token()
 
-    def announce(out: TextIO) -> None:
-        plan = Plan((), run_dir.path, makes_admin_token=True)
+    def announce(out: TextIO, dashboard_path: str | None = None) -> None:
+        plan = Plan((), run_dir.path, makes_admin_token=True, dashboard_path=dashboard_path)
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", out)
             Announcement(plan).ready(Supervision([], RestartLimit(5, 30_000), 0), "http://x")
@@ -33,19 +34,38 @@ def announce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Annou
     run_dir.close()
 
 
-def test_the_token_is_shown_on_a_terminal(tmp_path: Path, announce: Announce) -> None:
+def shown_on_a_terminal(announce: Announce, dashboard_path: str | None = None) -> str:
     ours, theirs = pty.openpty()
     with open(theirs, "w", encoding="utf-8") as terminal:
-        announce(terminal)
+        announce(terminal, dashboard_path)
         shown = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert f"Admin token: {read_admin_token(str(tmp_path / 'run'))}" in shown
+    return shown
+
+
+def test_the_token_is_shown_on_a_terminal(tmp_path: Path, announce: Announce) -> None:
+    token = read_admin_token(str(tmp_path / "run"))
+    assert re.search(f"Admin token: +{token}", shown_on_a_terminal(announce))
+
+
+def test_the_dashboards_link_has_the_token_behind_its_fragment_mark(
+    tmp_path: Path, announce: Announce
+) -> None:
+    token = read_admin_token(str(tmp_path / "run"))
+    shown = shown_on_a_terminal(announce, "/panel")
+    assert f" http://x/panel/#{token}\r\n" in shown
+    assert shown.count(str(token)) == 1
 
 
 def test_the_token_is_written_into_no_file(tmp_path: Path, announce: Announce) -> None:
     path = tmp_path / "out"
-    with path.open("w", encoding="utf-8") as out:
-        announce(out)
-    text = path.read_text(encoding="utf-8")
-    assert "is ready" in text
-    assert "oken" not in text
+    token = read_admin_token(str(tmp_path / "run"))
+    assert token is not None
+    for dashboard_path in (None, "/_admin"):
+        with path.open("w", encoding="utf-8") as out:
+            announce(out, dashboard_path)
+        text = path.read_text(encoding="utf-8")
+        assert "is ready" in text
+        assert "oken" not in text
+        assert token not in text
+    assert " http://x/_admin/\n" in text
