@@ -7,7 +7,7 @@ costs the gate's look-up, the question, and its answer's bytes. Law: whatever is
 What is out of the ordinary in any way, be it a field that is not listed here, goes to `Exchange`.
 
     ordinary := HTTP/1.1, kept alive, fields of the request before, one plain path, a query for a
-                list alone, the whole body there, no limit on rates, no proxy, no CORS
+                list alone, the whole body there, no limit on rates, no proxy
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from lithair.gateway.answers import CLOCK, JSON, START_LINES, WITHOUT_BODY, Problem
+from lithair.gateway.answers import CLOCK, JSON, START_LINES, WITHOUT_BODY, Fields, Problem
 from lithair.gateway.credentials import SAFE_METHODS
 from lithair.gateway.gate import CACHE_CONTROL, OPEN, VARY, Shown
 from lithair.gateway.http_answer import head_bytes
@@ -44,8 +44,9 @@ ORDINARY_FIELDS: Final = frozenset(
     (
         "Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control",
         "Connection", "Content-Length", "Content-Type", "Cookie", "Dnt", "Host", "Keep-Alive",
-        "Pragma", "Priority", "Referer", "Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform",
-        "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "User-Agent",
+        "Origin", "Pragma", "Priority", "Referer", "Sec-Ch-Ua", "Sec-Ch-Ua-Mobile",
+        "Sec-Ch-Ua-Platform", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site",
+        "Sec-Fetch-User", "User-Agent",
     )
 )  # fmt: skip
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]+")
@@ -71,6 +72,8 @@ class Ordinary(NamedTuple):
     shown: Shown
     has_json: bool  # a body comes with them, and is JSON
     names_nobody: bool  # neither a token nor a cookie is among them
+    granted: Fields  # what a browser is told of who may read the answers
+    granted_lines: bytes
 
 
 EXTRAORDINARY: Final = "extraordinary"
@@ -79,26 +82,26 @@ EXTRAORDINARY: Final = "extraordinary"
 class ShortAnswer:
     """A request that went the short way, until its answer is out or nobody waits for it."""
 
-    __slots__ = ("_action", "_begun_s", "_is_private", "_method", "_model", "_way", "connection",
-                 "data", "request_id")  # fmt: skip
+    __slots__ = ("_action", "_begun_s", "_is_private", "_method", "_model", "_said", "_way",
+                 "connection", "data", "request_id")  # fmt: skip
 
     def __init__(
-        self, way: "ShortWay", connection: "HttpConnection", model: ModelSite, action: Action
+        self, way: "ShortWay", connection: "HttpConnection", model: ModelSite, said: Ordinary
     ) -> None:
         self.connection: HttpConnection | None = connection
         self.data = b""
         self.request_id = 0
         self._way = way
         self._model = model
-        self._action = action
+        self._said = said
+        self._is_private = model.is_private
         self._method = ""
-        self._is_private = False
         self._begun_s = 0.0
 
-    def begin(self, method: str, is_private: bool, now_s: float) -> None:
+    def begin(self, method: str, action: Action, now_s: float) -> None:
         """Take what the answer will have to know."""
         self._method = method
-        self._is_private = is_private
+        self._action = action
         self._begun_s = now_s
 
     def leave(self) -> None:
@@ -112,7 +115,9 @@ class ShortAnswer:
         if connection is None:
             return
         way, status = self._way, reply.status
-        close = _CLOSE if connection.is_last else b""
+        more = self._said.granted_lines
+        if connection.is_last:
+            more += _CLOSE
         if (status == 200 or status == 201) and self._action.has_etag:
             location = b""
             if status == 201:
@@ -125,7 +130,7 @@ class ShortAnswer:
                 reply.item_seq,
                 reply.seq,
                 location,
-                close,
+                more,
                 len(body),
                 CLOCK.date_bytes(),
                 body,
@@ -134,17 +139,17 @@ class ShortAnswer:
             self.data = _PAGE % (
                 _PRIVATE if self._is_private else _SHARED,
                 reply.seq,
-                close,
+                more,
                 len(reply.body),
                 CLOCK.date_bytes(),
                 reply.body,
             )
         else:
-            self.data = self._other(reply, close)
+            self.data = self._other(reply, connection.is_last)
         way.figures.answered(self._method, status, time.monotonic() - self._begun_s)
         way.send(self)
 
-    def _other(self, reply: Reply, close: bytes) -> bytes:
+    def _other(self, reply: Reply, is_last: bool) -> bytes:
         """Write an answer that shows nothing: a refusal, or what a deletion says."""
         model, status = self._model, reply.status
         question = Question(self._action, "", [], None, None, None)
@@ -160,7 +165,9 @@ class ShortAnswer:
             headers[REQUEST_ID] = request_id = new_request_id()  # it came with none
             if status == 500:  # the model's process has said why, and not to whom
                 _log.error(FAILED_HERE, self._method, model.location_prefix, request_id)
-        if close:
+        for name, value in self._said.granted:
+            headers.add(name, value)
+        if is_last:
             headers["Connection"] = "close"
         body = b"" if status in WITHOUT_BODY else reply.body
         if status not in WITHOUT_BODY:
@@ -176,6 +183,7 @@ class ShortWay:
         self.figures = site.figures
         self._gate = site.gate
         self._models = site.models
+        self._cross_origin = site.cross_origin
         self._body_bytes_max = site.limits.single
         self._is_tls = is_tls
         self._loop = loop
@@ -234,8 +242,8 @@ class ShortWay:
         except Problem:
             return None
         now_s = time.monotonic()
-        short = ShortAnswer(self, connection, model, action)
-        short.begin(method, model.is_private, now_s)
+        short = ShortAnswer(self, connection, model, said)
+        short.begin(method, action, now_s)
         asked = key if pairs is None else pairs
         short.request_id = model.ask_shortly(
             action.verb, asked, access, body, int(now_s * 1000), short.replied
@@ -275,7 +283,10 @@ class ShortWay:
             return EXTRAORDINARY
         shown = self._gate.shown(fields, self._is_tls)
         names_nobody = "Authorization" not in fields and "Cookie" not in fields
-        return Ordinary(shown, bool(kinds) and block.length > 0, names_nobody)
+        granted = self._cross_origin.fields(fields.get("Origin"))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in granted).encode("latin-1")
+        has_json = bool(kinds) and block.length > 0
+        return Ordinary(shown, has_json, names_nobody, granted, lines)
 
 
 def _pairs(query: str) -> list[tuple[str, str]] | None:

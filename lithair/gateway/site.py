@@ -60,7 +60,7 @@ class Site:
 
     def short_way(self, loop: asyncio.AbstractEventLoop, *, is_tls: bool) -> ShortWay | None:
         """Give the short way for ordinary requests, where nothing has to be done to each."""
-        if self.is_logging or not self.callers.is_needless or not self.cross_origin.is_off:
+        if self.is_logging or not self.callers.is_needless:
             return None
         return ShortWay(self, loop, is_tls=is_tls)
 

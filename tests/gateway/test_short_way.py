@@ -13,6 +13,7 @@ from lithair.gateway.short_way import ShortAnswer, ShortWay
 from lithair.http import Request
 from tests.gateway.harness import RawAnswer, RawConnection, RunningGateway, gateway
 
+SHOP = "https://shop.example"
 TIMES = 3  # each request; the first of them brings its fields, so the others go the short way
 OUT_OF_THE_ORDINARY = "X-Extra: 1"
 
@@ -45,6 +46,7 @@ def application(folder: Path, *, is_gated: bool) -> Lithair:
         .with_models_require_session(is_gated)
         .with_route("POST", "/in", log_in)
         .with_max_body_size(1000, 2000)
+        .with_cors([SHOP])
         .with_run_dir(folder / "run")
         .with_port(0)
     )
@@ -124,6 +126,10 @@ REQUESTS: Sequence[tuple[str, tuple[str, ...], bytes]] = (
     ("DELETE /api/MODEL/a1", ('If-Match: "1"',), b""),
     ("DELETE /api/MODEL/a1", (), b"body"),
     ("DELETE /api/MODEL/a1", (), b""),
+    ("GET /api/MODEL/a1", (f"Origin: {SHOP}",), b""),
+    ("GET /api/MODEL/none", (f"Origin: {SHOP}",), b""),
+    ("GET /api/MODEL", (f"Origin: {SHOP}",), b""),
+    ("GET /api/MODEL/a1", ("Origin: https://other.example",), b""),
     ("GET /api/MODEL/a1", ("Cookie: other=1; more=2",), b""),
     ("GET /api/MODEL/a1", ("Authorization: Basic eDp5",), b""),
     ("GET /api/MODEL/a1", ("Authorization: Bearer nonsense",), b""),
