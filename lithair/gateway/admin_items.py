@@ -27,7 +27,7 @@ from lithair.wire.messages import Reply
 from lithair.wire.protocol import PUBLIC, Verb
 
 NDJSON: Final = "application/x-ndjson"
-PAGE_ITEMS: Final = 500  # in memory at a time, or as many as a page of a list holds
+PAGE_ITEMS: Final = 200  # in memory at a time, or as many as a page of a list holds
 TELLS_BY: Final = Grants(tells_by=True).access
 NOT_OF_EXPORT: Final = frozenset({"sort", "skip", "take", "after", "as_of"})
 
