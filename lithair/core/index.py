@@ -6,13 +6,17 @@ value for a `UniqueIndex`, and stands last, in creation order, in a `SortedIndex
 
 from collections.abc import Iterator
 from operator import itemgetter
+from typing import Final
 
 from sortedcontainers import SortedList
 
 from lithair.core.event import Slot
 from lithair.core.values import Sortable
 
-_value = itemgetter(0)
+BEFORE_ALL: Final = Slot(-1)
+BEHIND_ALL: Final = Slot(1 << 62)
+
+_value, _slot = itemgetter(0), itemgetter(1)
 
 
 class UniqueIndex:
@@ -41,8 +45,8 @@ class SortedIndex:
     """Slots by value, equals in creation order: equality, ranges, and walks in both directions."""
 
     def __init__(self) -> None:
-        self.entries: SortedList[tuple[Sortable, int]] = SortedList()
-        self.nulls: SortedList[int] = SortedList()
+        self.entries: SortedList[tuple[Sortable, Slot]] = SortedList()
+        self.nulls: SortedList[Slot] = SortedList()
 
     def fill(self, values: list[Sortable | None], slots: list[Slot]) -> None:
         """Take in many at once, the slots ascending: for opening. The index is empty."""
@@ -69,8 +73,8 @@ class SortedIndex:
 
     def move(self, moved: dict[Slot, Slot]) -> None:
         """Take over new slot numbers after the table was rebuilt; the order stays."""
-        self.entries = SortedList((value, moved[Slot(slot)]) for value, slot in self.entries)
-        self.nulls = SortedList(moved[Slot(slot)] for slot in self.nulls)
+        self.entries = SortedList((value, moved[slot]) for value, slot in self.entries)
+        self.nulls = SortedList(moved[slot] for slot in self.nulls)
 
     def bounds(
         self, low: Sortable | None, high: Sortable | None, *, open_low: bool, open_high: bool
@@ -88,18 +92,16 @@ class SortedIndex:
         return start, max(start, stop)
 
     def _before(self, value: Sortable) -> int:
-        return self.entries.bisect_left((value, -1))
+        return self.entries.bisect_left((value, BEFORE_ALL))
 
     def _behind(self, value: Sortable) -> int:
-        return self.entries.bisect_right((value, 1 << 62))
+        return self.entries.bisect_right((value, BEHIND_ALL))
 
     def slots_between(self, start: int, stop: int) -> Iterator[Slot]:
-        for _, slot in self.entries.islice(start, stop):
-            yield Slot(slot)
+        return map(_slot, self.entries.islice(start, stop))
 
     def null_slots(self, start: int) -> Iterator[Slot]:
-        for slot in self.nulls.islice(start):
-            yield Slot(slot)
+        yield from self.nulls.islice(start)
 
     def pass_over(
         self, start: int, stop: int, count: int, *, descending: bool
@@ -132,16 +134,16 @@ class SortedIndex:
             if behind is not None:
                 start = max(start, entries.bisect_right(behind))
             for _, slot in entries.islice(start, stop):
-                yield Slot(slot)
+                yield slot
             return
         if behind is not None:
             group_stop = min(stop, self._behind(behind[0]))
             for _, slot in entries.islice(max(start, entries.bisect_right(behind)), group_stop):
-                yield Slot(slot)
+                yield slot
             stop = min(stop, self._before(behind[0]))
         while stop > start:
             value = entries[stop - 1][0]
             group = max(start, self._before(value))
             for _, slot in entries.islice(group, stop):
-                yield Slot(slot)
+                yield slot
             stop = group

@@ -78,7 +78,7 @@ class KeptReader:
         return values
 
     def read_columns(
-        self, cells: Iterable[bytes], keys: Sequence[str]
+        self, cells: Sequence[bytes], keys: Sequence[str]
     ) -> list[list[Sortable | None]]:
         """Give the same of many items, path by path."""
         columns = [] if self._others is None else self._others.read_columns(cells)

@@ -15,6 +15,7 @@ from lithair.core.schema import FieldInfo, Schema
 from lithair.core.values import Sort, Sortable, itself, members, sortable_type
 
 PLAIN = (str, int, float, bool)
+JOINED_BYTES_MAX = 1 << 20  # of JSON that is copied to be decoded by one call
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -117,9 +118,12 @@ class Reader:
         fields = self._decode(payload)
         return [get(fields) for get in self._getters]
 
-    def read_columns(self, payloads: Iterable[bytes]) -> list[list[Sortable | None]]:
-        """Give the same of many items, path by path: several times faster, for opening."""
-        rows = self._decode_all(b"[%b]" % b",".join(payloads))
+    def read_columns(self, payloads: Sequence[bytes]) -> list[list[Sortable | None]]:
+        """Give the same of many items, path by path: several times faster while they are short."""
+        if sum(map(len, payloads)) <= JOINED_BYTES_MAX:
+            rows = self._decode_all(b"[%b]" % b",".join(payloads))
+        else:
+            rows = list(map(self._decode, payloads))
         return [list(map(get, rows)) for get in self._getters]
 
 

@@ -52,6 +52,8 @@ class Tables:
         self.watchers: list[Watcher] = []
         fields = [f for f in schema.fields if f.unique or f.indexed]
         self._wires = [f.wire for f in fields]
+        # Their values by slot, None where it is dead: the same objects that the indexes hold.
+        self.columns: dict[str, list[Sortable | None]] = {wire: [] for wire in self._wires}
         self._reader = Reader(path_of(f) for f in fields) if fields else None
         self._warm_reader = self.kept.reader(path_of(f) for f in fields)
 
@@ -62,25 +64,14 @@ class Tables:
 
     def leave_out_indexes(self) -> None:
         """Have no index, for a state that is looked through once; before anything is taken in."""
-        self.uniques, self.sorted, self._wires, self._reader = {}, {}, [], None
+        self.uniques, self.sorted, self.columns = {}, {}, {}
+        self._wires, self._reader = [], None
 
     def index_values(self, payload: bytes) -> dict[str, Sortable | None]:
         """Read the values of the unique and indexed fields out of an item's JSON."""
         if self._reader is None:
             return {}
         return dict(zip(self._wires, self._reader.read(payload), strict=True))
-
-    def indexed_at(self, slot: Slot) -> dict[str, Sortable | None]:
-        """Give the same of the item in a slot, evicted or not."""
-        if self._reader is None:
-            return {}
-        return dict(zip(self._wires, self._values_at(slot), strict=True))
-
-    def _values_at(self, slot: Slot) -> list[Sortable | None]:
-        assert self._reader is not None, "asked for only where there are indexes"
-        cell, key = self.projection.cell(slot), self.projection.keys[slot]
-        assert key is not None, f"slot {slot} is dead"
-        return self._reader.read(cell) if is_hot(cell) else self._warm_reader.read(cell, key)
 
     def _columns_of(self, cells: list[bytes], keys: list[str]) -> list[list[Sortable | None]]:
         """Give the same of many items, field by field: a run of equally hot ones at C speed."""
@@ -138,6 +129,8 @@ class Tables:
             unique.move(moved)
         for ordered in self.sorted.values():
             ordered.move(moved)
+        for wire, column in self.columns.items():
+            self.columns[wire] = [column[slot] for slot in moved]
         if self.eviction is not None:
             self.eviction.refill()
         return True
@@ -156,6 +149,7 @@ class Tables:
             for column, values in zip(columns, found, strict=True):
                 column.extend(values)
         for wire, column in zip(self._wires, columns, strict=True):
+            self.columns[wire] = self._by_slot(column, slots)
             if wire in self.sorted:
                 self.sorted[wire].fill(column, slots)
             if wire in self.uniques:
@@ -169,15 +163,30 @@ class Tables:
                 raise BrokenUnique(wire, str(keys[other]), str(keys[slot]))
             index.add(value, slot)
 
+    def _by_slot(self, values: list[Sortable | None], slots: list[Slot]) -> list[Sortable | None]:
+        """Give the values of live slots with a place for each dead one between them."""
+        if len(self.projection.keys) == len(slots):
+            return values
+        column: list[Sortable | None] = [None] * len(self.projection.keys)
+        for value, slot in zip(values, slots, strict=True):
+            column[slot] = value
+        return column
+
     def _index(self, payload: bytes, slot: Slot) -> None:
-        for wire, value in self.index_values(payload).items():
+        if self._reader is None:
+            return
+        for wire, value in zip(self._wires, self._reader.read(payload), strict=True):
+            column = self.columns[wire]
+            assert len(column) == slot, f"slot {slot} is not the next of {len(column)}"
+            column.append(value)
             if wire in self.uniques:
                 self.uniques[wire].add(value, slot)
             if wire in self.sorted:
                 self.sorted[wire].add(value, slot)
 
     def _unindex(self, slot: Slot) -> None:
-        for wire, value in self.indexed_at(slot).items():
+        for wire, column in self.columns.items():
+            value, column[slot] = column[slot], None
             if wire in self.uniques:
                 self.uniques[wire].remove(value, slot)
             if wire in self.sorted:
@@ -186,10 +195,12 @@ class Tables:
     def _reindex(self, after: bytes, slot: Slot) -> None:
         if self._reader is None:
             return
-        old, new = self._values_at(slot), self._reader.read(after)
-        for wire, was, now in zip(self._wires, old, new, strict=True):
+        for wire, now in zip(self._wires, self._reader.read(after), strict=True):
+            column = self.columns[wire]
+            was = column[slot]
             if was == now:
                 continue
+            column[slot] = now
             if wire in self.uniques:
                 self.uniques[wire].remove(was, slot)
                 self.uniques[wire].add(now, slot)
