@@ -1,5 +1,6 @@
 # make run    serve the example with the films and say what to try
 # make test   every check there is: format, lint, types, layers, tests
+# make fuzz   thousands of calls that schemathesis makes up of /openapi.json; takes minutes
 # make bench  the benchmarks; they write bench/RESULTS.md and take about half an hour
 #
 # Each first makes .venv and installs what pyproject.toml names, again whenever that file has changed.
@@ -9,13 +10,16 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test bench format clean
+.PHONY: run test fuzz bench format clean
 
 run: $(INSTALLED)
 	@$(VENV)/bin/python examples/movies/start.py
 
 test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+fuzz: $(INSTALLED)
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-40} $(VENV)/bin/python -m pytest -s tests/end_to_end/test_openapi.py
 
 bench: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.all

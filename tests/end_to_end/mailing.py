@@ -15,10 +15,10 @@ WORD = "correct horse"
 URL = "/api/emails"
 
 
-def copied(place: Path) -> Path:
-    """Copy the example to `place`, without what it left where it stands."""
+def copied(place: Path, example: str = "mail") -> Path:
+    """Copy an example to `place`, without what it left where it stands."""
     ignore = shutil.ignore_patterns("data", "__pycache__", ".mypy_cache")
-    return shutil.copytree(ROOT / "examples/mail", place, ignore=ignore)
+    return shutil.copytree(ROOT / "examples" / example, place, ignore=ignore)
 
 
 def add_user(directory: Path, name: str, role: str = "user") -> None:

@@ -55,7 +55,7 @@ def _ok(says: str, schema: Node | type[msgspec.Struct] = WHATEVER) -> Node:
 
 _DONE: Final[Node] = {"204": said("It is done.")}
 _BODY: Final = (413, 415, 422)
-_USER: Final = query("user_id", {"type": "string"}, "Whose sessions.")
+_NAME: Final[Node] = {"type": "string", "minLength": 1}
 
 TOLD: Final[Mapping[tuple[str, str], AdminTold]] = {
     (f"{MODEL}/_stats", "GET"): AdminTold(
@@ -117,7 +117,7 @@ TOLD: Final[Mapping[tuple[str, str], AdminTold]] = {
         ),
         (404,),
         parameters=(
-            _USER,
+            query("user_id", TEXT, "Whose sessions."),
             query("take", TAKE_MAX, "How many to give."),
             query("after", TEXT, "The id behind which the page begins."),
         ),
@@ -126,7 +126,7 @@ TOLD: Final[Mapping[tuple[str, str], AdminTold]] = {
         "End all sessions of a user",
         _ok("How many have ended.", object_of({"ended": COUNT})),
         (404, 507),
-        parameters=({**_USER, "required": True},),
+        parameters=(query("user_id", _NAME, "Whose sessions.", required=True),),
     ),
     (f"{DATA}/sessions/{{id}}", "DELETE"): AdminTold("End a session", _DONE, (404, 507)),
     (f"{DATA}/listeners", "GET"): AdminTold(
