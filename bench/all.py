@@ -12,17 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import (
+    asked,
     compaction,
     crowd,
     event_log,
+    figures,
     gated,
     http_load,
     logins,
     opening,
     reads_beside_syncs,
     retention,
+    scale,
     session_end,
     streams,
+    versus,
 )
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -32,11 +36,13 @@ Written by `make bench`. Only what was measured, on the machine named under each
 absolute numbers move with the machine and with what else runs on it.
 """
 BENCHMARKS: dict[str, Callable[[], str]] = {
+    "versus": versus.measure,
     "http_load": http_load.measure,
     "reads_beside_syncs": reads_beside_syncs.measure,
     "opening": opening.measure,
     "retention": retention.measure,
     "compaction": compaction.measure,
+    "scale": scale.measure,
     "event_log": event_log.measure,
     "logins": logins.measure,
     "gated": gated.measure,
@@ -44,6 +50,8 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "streams": streams.measure,
     "crowd": crowd.measure,
 }
+ASKED = "asked"  # of all that was measured; it is told at the end, and stands first
+PICTURED = ("versus", "scale")
 SECTION = re.compile(r"^<!-- (\w+) -->\n(.*?)(?=^<!-- |\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -56,13 +64,20 @@ def main() -> None:
         section = BENCHMARKS[name]()
         print(section, flush=True)
         keep(name, section)  # at once: a later one may fail
+        figures.keep(name)
+        if name in PICTURED:
+            figures.draw(name)
+    section = asked.measure()
+    keep(ASKED, section)
+    print(section)
 
 
 def keep(name: str, section: str) -> None:
     """Put a section in the place of the one before."""
     sections: dict[str, str] = dict(SECTION.findall(RESULTS.read_text(encoding="utf-8")))
     sections[name] = section.strip() + "\n\n"
-    kept = [f"<!-- {each} -->\n{sections[each]}" for each in BENCHMARKS if each in sections]
+    order = (ASKED, *BENCHMARKS)
+    kept = [f"<!-- {each} -->\n{sections[each]}" for each in order if each in sections]
     RESULTS.write_text(HEAD + "\n" + "".join(kept).rstrip() + "\n", encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import psutil
 
-from bench import mails
+from bench import figures, mails
 from bench.mails import PATIENCE_S, Mail
 from bench.report import load_after, machine, median, table
 from bench.served import rss_bytes, scratch
@@ -164,6 +164,7 @@ def table_of_load(rounds: Sequence[Round]) -> str:
         quiet = [one[kind] for r in rounds for one in r.quiet]
         beside = [one[kind] for r in rounds for one in r.beside]
         quiet_ms = median([one.p99_ms for one in quiet])
+        figures.note(**{name.split()[-1]: median([one.p99_ms for one in beside]) / quiet_ms})
         rows.append(percentiles(name, quiet, quiet_ms))
         rows.append(percentiles(f"{name}, beside a compaction", beside, quiet_ms))
     head = ("", "p50", "p99, median", "without takes 1", "p99 of all looks", "done", "errors")

@@ -1,20 +1,31 @@
 """What was measured, as numbers: bench/results.json, and pictures of it.
 
-Owns that file: a benchmark's figures are replaced as a whole when it runs again. What was asked of
-them (bench/asked.py) is read from there.
+Owns that file. A benchmark notes its figures while it runs; `python -m bench.all` puts them in the
+place of those it noted before. What was asked of them, bench/asked.py reads from there.
 """
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from bench.sides.installed import Missing, peers_python
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 DRAW_MAX_S = 120
 
 Figures = dict[str, Any]  # names to numbers, or to more of the same; JSON
+
+
+_noted: Figures = {}
+
+
+def note(**figures: object) -> None:
+    """Note figures of the benchmark that runs."""
+    _noted.update(figures)
 
 
 def kept() -> Figures:
@@ -25,20 +36,23 @@ def kept() -> Figures:
     return found
 
 
-def keep(benchmark: str, figures: Figures) -> None:
-    """Put a benchmark's figures in the place of those before."""
+def keep(benchmark: str) -> None:
+    """Put what was noted in the place of the benchmark's figures before."""
+    if not _noted:
+        return
     found = kept()
     measured = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
-    found[benchmark] = {"measured": measured, **figures}
+    found[benchmark] = {"measured": measured, **_noted}
+    _noted.clear()
     text = json.dumps(dict(sorted(found.items())), indent=1, ensure_ascii=False)
     RESULTS.write_text(text + "\n", encoding="utf-8")
 
 
-def draw(python: Path, benchmark: str) -> bool:
-    """Draw bench/NAME.svg with the interpreter that has matplotlib; tells whether it could."""
+def draw(benchmark: str) -> None:
+    """Draw bench/NAME.svg, with the interpreter that has matplotlib."""
+    python = peers_python()
+    if isinstance(python, Missing):
+        print(f"No picture of {benchmark}: {python.why}", file=sys.stderr)
+        return
     command = [str(python), str(HERE / "peers" / "draw.py"), benchmark, str(RESULTS)]
-    try:
-        done = subprocess.run(command, timeout=DRAW_MAX_S, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+    subprocess.run(command, timeout=DRAW_MAX_S, check=False)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bench import figures
 from bench.report import machine, median, table
 from bench.served import AnyNote, IndexedNote, Note, application, make, rss_bytes, scratch
 from lithair.core.event import Event, EventKind, Position
@@ -34,8 +35,10 @@ class Opened(NamedTuple):
     items: int
 
 
-def write_log(directory: Path, model: type[AnyNote]) -> int:
-    """Write every item five times over; give the bytes of the items as they are at the end."""
+def write_log(
+    directory: Path, model: type[AnyNote], events: int = EVENTS, items: int = ITEMS
+) -> int:
+    """Write every item over and over; give the bytes of the items as they are at the end."""
     schema = schema_of(model)
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
     now_ms = time.time_ns() // 1_000_000
@@ -45,19 +48,21 @@ def write_log(directory: Path, model: type[AnyNote]) -> int:
     encode = msgspec.json.Encoder().encode
     placed: dict[str, Position] = {}
     payload_bytes = 0
-    for first in range(0, EVENTS, FRAME_EVENTS):
-        events: list[Event] = []
+    for first in range(0, events, FRAME_EVENTS):
+        frame: list[Event] = []
         for number in range(first, first + FRAME_EVENTS):
-            edition, index = divmod(number, ITEMS)
+            edition, index = divmod(number, items)
             item = make(model, index, edition)
             payload = encode(item)
-            if edition == EVENTS // ITEMS - 1:
+            if edition == events // items - 1:
                 payload_bytes += len(payload)
             kind = EventKind.UPDATE if edition else EventKind.CREATE
             prev = placed.get(item.id)
-            events.append(Event(number + 1, now_ms, int(kind), item.id, payload, prev=prev))
-        appended = log.append(events)
-        for event, place in zip(events, appended.placed, strict=True):
+            frame.append(Event(number + 1, now_ms, int(kind), item.id, payload, prev=prev))
+        appended = log.append(frame)
+        if events == items:
+            continue  # nothing has a version before
+        for event, place in zip(frame, appended.placed, strict=True):
             placed[event.key] = place.position
     log.close()
     return payload_bytes
@@ -85,6 +90,8 @@ def measure_model(model: type[AnyNote]) -> tuple[str, ...]:
     items = rounds[0].items
     serving_bytes = median([one.rss_bytes for one in rounds])
     overhead = (serving_bytes - empty.rss_bytes - payload_bytes) / items
+    if model is Note:
+        figures.note(bytes_above_payload=overhead)
     return (
         f"{items:,} items, {log_bytes / 1e6:,.0f} MB",
         f"{median([one.ready_s for one in rounds]):.2f} s",

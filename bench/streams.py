@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bench import figures
 from bench.report import load_after, machine, median, table
 from bench.served import cpu_s, rss_bytes, scratch
 from bench.stream_clients import Looked, PaceReader, Readers
@@ -136,6 +137,8 @@ def row_of_throughput(server: "Server", batch: int) -> tuple[str, ...]:
             shares = [(b - a) / looked.seconds for a, b in zip(before, after, strict=True)]
             rounds.append((looked, [*shares, looked.cpu_s / looked.seconds]))
     rates = [looked.deliveries / looked.seconds for looked, _ in rounds]
+    if batch == 1:
+        figures.note(deliveries_per_s=median(rates))
     shares = [median([used[place] for _, used in rounds]) for place in range(len(TITLES) + 1)]
     return (
         str(batch),
@@ -181,6 +184,7 @@ def section_of_latency(server: "Server") -> str:
     with Readers(server.url, STREAM, READERS, "prompt") as readers, Beside(write_steadily(server)):
         time.sleep(1)
         late = Late([look_for_a_round(readers) for _ in range(ROUNDS)])
+    figures.note(late_p99_ms=median([one.p99_ms for one in late.rounds]))
     rows = [late.row(f"{READERS:,}")]
     return f"{PER_S} writes a second; age of an item at its reader:\n\n" + table(LATE_HEAD, rows)
 

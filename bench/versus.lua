@@ -10,13 +10,13 @@ local json = {["Content-Type"] = "application/json"}
 local plain = {}
 
 local function old()
-  return string.format("%snote-%07d", item, math.random(0, NOTES - 1))
+  return string.format("%snote%011d", item, math.random(0, NOTES - 1))
 end
 
 local function note()
   count = count + 1
   local id = ""
-  if wants_id then id = string.format('"id":"new-%s-%07d",', run, count) end
+  if wants_id then id = string.format('"id":"new%s-%07d",', run, count) end
   return "{" .. id .. string.format(
     '"sender":"writer%d@example.org","folder":"new","sent":%d,' ..
     '"subject":"subject %d","body":"%d %s"}',

@@ -82,24 +82,21 @@ def line(work: Work, looks: dict[str, list[Look]]) -> str:
     return f"versus: {work.title}: {told}"
 
 
-def keep(compared: Comparison) -> None:
-    """Put it into bench/results.json."""
-    figures.keep(
-        "versus",
-        {
-            "where": compared.where,
-            "sides": {
-                side: {
-                    "what": what,
-                    "syncs": syncs,
-                    "syncs_per_create": compared.syncs[side],
-                    **compared.sizes[side]._asdict(),
-                }
-                for side, (what, syncs) in compared.what.items()
-            },
-            "skipped": compared.skipped,
-            "works": {work.key: _work_figures(compared, work) for work in compared.works},
+def note(compared: Comparison) -> None:
+    """Note it for bench/results.json."""
+    figures.note(
+        where=compared.where,
+        sides={
+            side: {
+                "what": what,
+                "syncs": syncs,
+                "syncs_per_create": compared.syncs[side],
+                **compared.sizes[side]._asdict(),
+            }
+            for side, (what, syncs) in compared.what.items()
         },
+        skipped=compared.skipped,
+        works={work.key: _work_figures(compared, work) for work in compared.works},
     )
 
 
@@ -124,7 +121,7 @@ def _work_figures(compared: Comparison, work: Work) -> figures.Figures:
     }
 
 
-def section(compared: Comparison, pictured: bool) -> str:
+def section(compared: Comparison) -> str:
     """Write the section of RESULTS.md."""
     rounds = len(compared.looks[compared.works[0].key][OURS])
     return (
@@ -133,12 +130,13 @@ def section(compared: Comparison, pictured: bool) -> str:
         + "\n"
         + _table_of_rates(compared)
         + f"\nIn brackets the least and the most of {rounds} rounds, in turns; a ratio compares two"
-        " looks of the same round. 64 connections, bulk writes 8; one thread of wrk on the same"
+        " looks of the same round. 64 connections, lists 16, bulk"
+        " writes 8; one thread of wrk on the same"
         " cores, whose share of them is everybody's loss, and most of all that of the fastest.\n\n"
         + _table_of_costs(compared)
         + "\n"
         + _table_of_sizes(compared)
-        + ("\n![Ratios](versus.svg)\n" if pictured else "")
+        + ("\n![Ratios](versus.svg)\n" if len(compared.what) > 1 else "")
         + _errors(compared)
         + f"\n`python -m bench.versus`: {compared.where}, "
     )

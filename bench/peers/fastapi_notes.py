@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel
 
 FIELDS = "id, sender, folder, sent, subject, body"
-INSERT = f"INSERT INTO notes ({FIELDS}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+INSERT = f"INSERT INTO notes ({FIELDS}) VALUES (?, ?, ?, ?, ?, ?)"
 
 database = sqlite3.connect(
     os.environ["NOTES_DATABASE"], isolation_level=None, cached_statements=256
@@ -58,8 +58,8 @@ class Page(BaseModel):
     total: int
 
 
-def read(id: str) -> Note:
-    row = database.execute(f"SELECT {FIELDS} FROM notes WHERE id = ?", (id,)).fetchone()
+def read(key: str) -> Note:
+    row = database.execute(f"SELECT {FIELDS} FROM notes WHERE id = ?", (key,)).fetchone()
     if row is None:
         raise HTTPException(404)
     return note_of(row)
@@ -88,14 +88,14 @@ async def user(authorization: Annotated[str, Header()]) -> str:
     return row[0]
 
 
-@app.get("/notes/{id}")
-async def get(id: str) -> Note:
-    return read(id)
+@app.get("/notes/{key}")
+async def get(key: str) -> Note:
+    return read(key)
 
 
-@app.get("/gated/{id}")
-async def get_gated(id: str, asker: Annotated[str, Depends(user)]) -> Note:
-    return read(id)
+@app.get("/gated/{key}")
+async def get_gated(key: str, asker: Annotated[str, Depends(user)]) -> Note:
+    return read(key)
 
 
 @app.get("/notes")
@@ -128,14 +128,14 @@ async def create_many(notes: list[NewNote]) -> list[Note]:
     return [note_of(row) for row in rows]
 
 
-@app.patch("/notes/{id}")
-async def patch(id: str, told: Patch) -> Note:
+@app.patch("/notes/{key}")
+async def patch(key: str, told: Patch) -> Note:
     fields = told.model_dump(exclude_unset=True)
     if not fields:
-        return read(id)
+        return read(key)
     names = ", ".join(f"{name} = ?" for name in fields)
     rows = database.execute(
-        f"UPDATE notes SET {names} WHERE id = ? RETURNING {FIELDS}", (*fields.values(), id)
+        f"UPDATE notes SET {names} WHERE id = ? RETURNING {FIELDS}", (*fields.values(), key)
     ).fetchall()
     if not rows:
         raise HTTPException(404)

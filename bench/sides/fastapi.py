@@ -45,7 +45,9 @@ class FastApiSide:
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir()
         packages = python.parent.parent.glob("lib/*/site-packages")
-        found = {one.name: one.version for one in metadata.distributions(path=map(str, packages))}
+        found = {
+            one.name: one.version for one in metadata.distributions(path=[*map(str, packages)])
+        }
         self.what = (
             f"FastAPI {found['fastapi']}, uvicorn {found['uvicorn']} with uvloop and httptools,"
             " 1 process, coroutines that call sqlite3 themselves, no access log"
@@ -93,7 +95,7 @@ class FastApiSide:
 
     def _serve(self) -> None:
         self._port = free_port()
-        command = [
+        command: list[str | Path] = [
             self._python, "-m", "uvicorn", "fastapi_notes:app", "--host", "127.0.0.1", "--port",
             str(self._port), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
         ]  # fmt: skip

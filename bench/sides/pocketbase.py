@@ -45,16 +45,11 @@ def routes(collection: str) -> Routes:
 
 
 def schema(name: str, rule: str) -> dict[str, Any]:
-    key = {
-        "name": "id", "type": "text", "system": True, "primaryKey": True, "required": True,
-        "min": 1, "max": 60, "pattern": "^[a-z0-9-]+$", "autogeneratePattern": "[a-z0-9]{15}",
-    }  # fmt: skip
     texts = ("sender", "folder", "subject", "body")
     return {
         "name": name,
         "type": "base",
         "fields": [
-            key,
             *({"name": text, "type": "text"} for text in texts),
             {"name": "sent", "type": "number"},
         ],
@@ -83,7 +78,15 @@ class PocketBaseSide:
         self.what = f"{said.stdout.strip().split()[-1]}, as it comes; its request log is off"
 
     def fill(self) -> int:
-        owner = [self._program, "superuser", "upsert", OWNER, PASSWORD, "--dir", self._directory]
+        owner: list[str | Path] = [
+            self._program,
+            "superuser",
+            "upsert",
+            OWNER,
+            PASSWORD,
+            "--dir",
+            self._directory,
+        ]
         subprocess.run(owner, check=True, capture_output=True)
         self._serve()
         until_listening(f"{self._url}/api/health")
@@ -137,7 +140,14 @@ class PocketBaseSide:
     def _serve(self) -> None:
         self._port = free_port()
         address = f"127.0.0.1:{self._port}"
-        command = [self._program, "serve", "--http", address, "--dir", self._directory]
+        command: list[str | Path] = [
+            self._program,
+            "serve",
+            "--http",
+            address,
+            "--dir",
+            self._directory,
+        ]
         self._process = start_process(command, self._log)
 
     def _token_of(self, collection: str, identity: str) -> str:

@@ -1,6 +1,6 @@
 """The Rust Lithair: bench/peers/rust, which depends on the published crate `lithair-core`.
 
-Filled once, over HTTP, as its log has a format of its own; the gated server gets a copy of the files.
+Filled once, over HTTP, as its log has a format of its own; the gated server gets a copy.
 """
 
 import os
@@ -10,8 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench.sides.installed import PEERS
 from bench.sides import lithair
+from bench.sides.installed import PEERS
 from bench.sides.side import (
     NOTES,
     Entry,
@@ -32,7 +32,7 @@ BATCH = 2000
 
 class RustSide:
     name = "Lithair for Rust"
-    syncs = "each write by itself (`fsync`, its default)"
+    syncs = "nothing at a write, though its pages tell of `fsync`: see what strace counts"
 
     def __init__(self, directory: Path, program: Path) -> None:
         self._program = program
@@ -92,5 +92,5 @@ class RustSide:
     def _serve(self, port: int, directory: Path, *token: str) -> "subprocess.Popen[bytes]":
         directory.mkdir(exist_ok=True)
         environ = {**os.environ, "RUST_LOG": "error"}
-        command = [self._program, str(port), directory, *token]
+        command: list[str | Path] = [self._program, str(port), directory, *token]
         return start_process(command, self._log, cwd=directory, env=environ)
