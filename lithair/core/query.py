@@ -161,7 +161,7 @@ class QueryReader:
         return tuple(parts)
 
     def _fields(self, text: str) -> frozenset[str]:
-        names = [name for name in text.split(",") if name]
+        names = text.split(",") if text else []
         for name in names:
             if self._path("fields", name).steps:
                 raise refuse("fields", f"{name!r}: name whole fields only")

@@ -171,6 +171,8 @@ def test_the_table_is_not_rebuilt_under_a_scan() -> None:
         ("sort", "secret", "sort"),
         ("sort", "tags", "sort"),
         ("fields", "year,secret", "fields"),
+        ("fields", "year,,title", "fields"),
+        ("fields", ",", "fields"),
         ("skip", "-1", "skip"),
         ("take", "ten", "take"),
         ("take", "1_0", "take"),

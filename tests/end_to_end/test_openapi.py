@@ -1,8 +1,8 @@
 """schemathesis calls the examples with what it makes up of their /openapi.json, valid and not.
 
-All its checks hold: no 5xx, and no status, content type, header field or body that the document does
-not have. The suite makes some 3,000 calls, the same each time; `make fuzz` adds thousands made up
-at random, from a seed that is printed.
+All its checks hold: no 5xx, and no status, content type, header field or body that the document
+does not have. The suite makes some 3,000 calls, the same each time; `make fuzz` adds thousands made
+up at random, from a seed that is printed.
 """
 
 import json
@@ -25,7 +25,6 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # of each operation, besid
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or (random.randrange(1 << 32) if EXAMPLES else 1)
 CALLS_MIN = 2000
 FUZZ_MAX_S = 900.0
-TOKEN = "the token of the administrator"  # noqa: S105
 EXAMPLE_ID = "01900000-0000-7000-8000-000000000000"  # in the document's examples
 # What is not called. A stream never ends; a backup is written to where the request says.
 NOT_CALLED = [r"/stream$", r"^/_admin/data/backup$"]
@@ -34,7 +33,7 @@ ENDING = [r"^/auth/logout$", r"^/_admin/session$", r"^/_admin/data/sessions"]
 SLOW = [r"^/auth/login$", r"^/auth/password$"]  # a password takes 0.1 s; random calls have them
 
 WITH_ADMINISTRATION = "from app import app\n\napp.with_data_admin()\n"
-ENVIRON = {"LT_ADMIN_TOKEN": TOKEN.replace(" ", "-"), "LT_TIMEOUT": "120"}
+ENVIRON = {"LT_ADMIN_TOKEN": "the-administrator", "LT_TIMEOUT": "120"}
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +65,13 @@ def fuzzed(server: Started, token: str, *filters: str) -> dict[str, Any]:
     """Have schemathesis call a server; give its report, in which nothing has failed."""
     report = server.directory / "report.json"
     phases = "examples,coverage" + (",fuzzing,stateful" if EXAMPLES else "")
+    st = Path(sys.executable).with_name("st")
     done = subprocess.run(
         [
-            *(Path(sys.executable).with_name("st"), "--config-file", CONFIG),
+            *(str(st), "--config-file", str(CONFIG)),
             *("run", server.url + "/openapi.json", "--header", f"Authorization: Bearer {token}"),
             *("--phases", phases, "--max-examples", str(max(EXAMPLES, 1)), "--seed", str(SEED)),
-            *("--no-shrink", "--report-json-path", report, *filters),
+            *("--no-shrink", "--report-json-path", str(report), *filters),
         ],
         cwd=server.directory,
         capture_output=True,
@@ -81,7 +81,8 @@ def fuzzed(server: Started, token: str, *filters: str) -> dict[str, Any]:
     )
     assert done.returncode == 0, f"FUZZ_SEED={SEED}\n{done.stdout}{done.stderr}"
     told: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    print(f"seed {SEED}: {told['test_cases']['generated']} calls of {server.directory.name}")
+    calls = told["test_cases"]["generated"]
+    sys.stdout.write(f"seed {SEED}: {calls} calls of {server.directory.name}\n")
     return told
 
 
