@@ -130,12 +130,14 @@ class _Import:
         batch = next(batches, None)
         while batch is not None:
             sent = self._writes.send(batch)
+            following: Batch | None = None
             try:
-                following = next(batches, None)  # is made while this one is written
+                if self._given.is_regular:  # who writes to a pipe may take any time
+                    following = next(batches, None)  # is made while this one is written
             finally:
                 self._writes.settle(batch, sent)
             self.progress.show(batch.last_row, self._given.part)
-            batch = following
+            batch = following if self._given.is_regular else next(batches, None)
 
     def _batches(self, rows: Iterable[Row]) -> Iterator[Batch]:
         book = self._book
@@ -145,11 +147,14 @@ class _Import:
                 if not book.next_row(row.source):
                     continue
                 entry = self._entry(row)
-                if batch.is_full or _is_in(entry, batch):
+                if _is_in(entry, batch):
                     yield batch
                     batch = Batch()
                 batch.add(entry)
                 batch.last_row, batch.chain = book.row, book.chain
+                if batch.is_full:
+                    yield batch
+                    batch = Batch()
         except LithairError:  # the input can't be read any further
             if batch.last_row:
                 yield batch

@@ -75,7 +75,8 @@ class ImportBook:
 
     def __init__(self, meant: Meant, given: InputFile, seq: int) -> None:
         """Find out where to begin; `seq` is the model's present one."""
-        name = meant.source or (given.path if given.path != STDIN else "")
+        has_name = given.is_regular and given.path != STDIN  # a pipe's, if it has any, is no place
+        name = meant.source or (given.path if has_name else "")
         stem = f"{name}.{meant.model}" if name else meant.model
         content = _named(meant.source) or given.digest()
         self.is_known = content is not None

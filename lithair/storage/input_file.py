@@ -32,8 +32,8 @@ class InputFile:
         if stat.S_ISDIR(status.st_mode):
             os.close(self._fd)
             raise LithairError(f"{path} is a directory: name a file")
-        self._is_regular = stat.S_ISREG(status.st_mode)
-        self.size = status.st_size if self._is_regular else None
+        self.is_regular = stat.S_ISREG(status.st_mode)
+        self.size = status.st_size if self.is_regular else None
 
     def __enter__(self) -> "InputFile":
         return self
@@ -54,7 +54,7 @@ class InputFile:
 
     def digest(self) -> bytes | None:
         """Hash all of it, without consuming it; None of a pipe."""
-        if not self._is_regular:
+        if not self.is_regular:
             return None
         found = hashlib.blake2b(digest_size=DIGEST_BYTES)
         offset = 0
@@ -70,7 +70,7 @@ class InputFile:
         """Give what there is, from the beginning of a file, in order; once."""
         while True:
             try:
-                if self._is_regular:
+                if self.is_regular:
                     data = os.pread(self._fd, READ_BYTES, self.consumed)
                 else:
                     data = os.read(self._fd, READ_BYTES)

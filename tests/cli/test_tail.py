@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class Tail:
 
 
 @contextmanager
-def tailing(*arguments: str) -> Iterator[Tail]:
+def tailing(*arguments: str) -> Generator[Tail]:
     command = [sys.executable, "-m", "lithair", "tail", "books", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
