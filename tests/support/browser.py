@@ -41,6 +41,8 @@ FLAGS = (
     "--disable-sync",
     "--force-device-scale-factor=1",
 )
+# https://www.w3.org/TR/webdriver2/#keyboard-actions
+KEYS = {"tab": "\ue004", "enter": "\ue007", "escape": "\ue00c", "space": " ", "right": "\ue014"}
 
 
 def is_installed() -> bool:
@@ -56,7 +58,11 @@ class Browser:
             "binary": shutil.which("chromium"),
             "args": [*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"],
         }
-        wanted = {"goog:chromeOptions": options, "acceptInsecureCerts": True}  # a test's own
+        wanted = {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            "acceptInsecureCerts": True,  # a test's own
+        }
         asked = {"capabilities": {"alwaysMatch": wanted}}
         self._session = f"/session/{self._ask('POST', '/session', asked)['sessionId']}"
 
@@ -78,6 +84,28 @@ class Browser:
     def screenshot(self, place: Path) -> None:
         """Keep what is seen as a PNG."""
         place.write_bytes(base64.b64decode(self._ask("GET", f"{self._session}/screenshot")))
+
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        """Give what was logged since the last call: "browser" (its console), or "performance"."""
+        told: list[dict[str, Any]] = self._ask("POST", f"{self._session}/se/log", {"type": kind})
+        return told
+
+    def requested(self) -> list[str]:
+        """Give the addresses that pages have asked for since the last call."""
+        events = [json.loads(entry["message"])["message"] for entry in self.logged("performance")]
+        sent = (event for event in events if event["method"] == "Network.requestWillBeSent")
+        return [event["params"]["request"]["url"] for event in sent]
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after another, as a person does; KEYS has those without a character."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        keyboard = {"type": "key", "id": "keyboard", "actions": actions}
+        self._ask("POST", f"{self._session}/actions", {"actions": [keyboard]})
+
+    def command(self, name: str, **arguments: object) -> Any:
+        """Give a command of Chrome's DevTools protocol."""
+        asked = {"cmd": name, "params": arguments}
+        return self._ask("POST", f"{self._session}/goog/cdp/execute", asked)
 
     def close(self) -> None:
         self._ask("DELETE", self._session)

@@ -3,7 +3,7 @@ import { html, useEffect, useMemo, useState } from './preact.js'
 import { Problem, get, isAbort } from './api.js'
 import { hear } from './feed.js'
 import { Filters } from './filters.js'
-import { number } from './format.js'
+import { number, short } from './format.js'
 import { Cell, Empty, Head, Notice, Table } from './parts.js'
 import { encoded, nextSort, pageQuery, parse } from './query.js'
 import { go, link, route } from './route.js'
@@ -16,7 +16,7 @@ const FLASH_MS = 1500
 export function Browse({ row, details }) {
   const query = route.value.query
   const asked = useMemo(() => parse(query), [query])
-  const [columns, setColumns] = useColumns(details)
+  const [columns, setColumns] = useColumns(details, namedIn(asked))
   const change = (part) => go(['models', row.name], pageQuery({ ...asked, skip: 0, ...part }))
   const list = useList(row, details.key, asked, columns)
   return html`
@@ -35,10 +35,16 @@ export function Browse({ row, details }) {
   `
 }
 
+const namedIn = ({ filters, sort }) => [
+  ...filters.map((one) => one.field),
+  ...sort.split(',').map((one) => one.replace(/^-/, '')),
+]
+
 // The grammar's mistakes are shown at the filters, those of a moment of the past at the slider.
 const isShownElsewhere = ({ status }) => status === 400 || status === 410
 
-function useColumns(details) {
+// `named`: fields that are filtered or sorted by, which are shown in any case.
+function useColumns(details, named) {
   const key = `lithair.columns.${details.name}`
   const all = details.fields.filter((one) => !one.hidden).map((one) => one.name)
   const [kept, setKept] = useState(() => {
@@ -49,7 +55,7 @@ function useColumns(details) {
     }
   })
   const first = [details.key, ...all.filter((one) => one !== details.key)].slice(0, SHOWN_FIRST)
-  const wanted = Array.isArray(kept) ? kept : first
+  const wanted = [...(Array.isArray(kept) ? kept : first), ...named]
   const columns = [details.key, ...all.filter((one) => one !== details.key && wanted.includes(one))]
   const set = (names) => {
     setKept(names)
@@ -165,6 +171,7 @@ function Items({ row, details, asked, columns, list, change }) {
   if (!list.rows) return null
   if (!list.rows.length) return html`<${NoItems} row=${row} asked=${asked} change=${change} />`
   const fields = columns.map((name) => details.fields.find((one) => one.name === name) ?? { name })
+  const past = asked.as_of === '' ? '' : encoded([['as_of', asked.as_of]])
   const head = fields.map((field) => html`<${SortHead} key=${field.name} field=${field} details=${details} sort=${asked.sort} change=${change} />`)
   return html`<${Table} caption=${`Items of ${row.name}`} head=${head} kind="items" busy=${list.isBusy}>
     ${list.rows.map((item) => {
@@ -173,7 +180,7 @@ function Items({ row, details, asked, columns, list, change }) {
       return html`<tr key=${id} class=${kind}>
         ${fields.map((field, index) =>
           index === 0
-            ? html`<th scope="row"><a class="id" title=${id} href=${link(['models', row.name, 'items', id], asked.as_of === '' ? '' : encoded([['as_of', asked.as_of]]))}>${id}</a></th>`
+            ? html`<th scope="row"><a class="id" title=${id} href=${link(['models', row.name, 'items', id], past)}>${short(id)}</a></th>`
             : html`<${Cell} key=${field.name} value=${item[field.name]} />`,
         )}
       </tr>`

@@ -1,7 +1,7 @@
 // The change feed of a model, as its stream tells it; newest first, and to be held still.
 import { html, useState } from './preact.js'
 import { changes, state } from './feed.js'
-import { brief, clock } from './format.js'
+import { brief, clock, short } from './format.js'
 import { Differences } from './history.js'
 import { Empty, Notice, State } from './parts.js'
 import { link } from './route.js'
@@ -15,7 +15,7 @@ export function Changes({ row, details }) {
     return html`<${Empty} title="This application has no streams."><p>They are switched off by <code>with_sse(False)</code>.</p><//>`
   }
   const shown = held ?? changes.value
-  const missed = held ? changes.value.findIndex((one) => one === held[0]) : 0
+  const missed = held ? changes.value.findIndex((one) => one.seq === held[0]?.seq) : 0
   return html`
     <div class="bar-top">
       <${State} is=${SAID[state.value]} />
@@ -27,9 +27,11 @@ export function Changes({ row, details }) {
     </div>
     ${state.value === 'waiting' && html`<${Notice} tone="warn">The stream is interrupted. Nothing is missed: it goes on where it was.<//>`}
     ${shown.length
-      ? html`<ol class="feed" role="log" aria-live="off" aria-label=${`Changes of ${row.name}`} tabindex="0">
-          ${shown.map((one) => html`<${Change} key=${one.seq} row=${row} details=${details} change=${one} />`)}
-        </ol>`
+      ? html`<div class="feed" role="region" aria-label=${`Changes of ${row.name}`} tabindex="0">
+          <ol>
+            ${shown.map((one) => html`<${Change} key=${one.seq} row=${row} details=${details} change=${one} />`)}
+          </ol>
+        </div>`
       : html`<${Empty} title="Nothing has changed yet."><p>Every create, update and delete is listed here as it happens, whoever makes it.</p><//>`}
   `
 }
@@ -40,7 +42,7 @@ function Change({ row, details, change }) {
     <span class="seq">${seq}</span>
     <span class="at">${at ? clock(at) : 'earlier'}</span>
     <b class=${`operation ${kind}`}>${kind}</b>
-    <a class="id" href=${link(['models', row.name, 'items', id])}>${id}</a>
+    <a class="id" title=${id} href=${link(['models', row.name, 'items', id])}>${short(id)}</a>
     <span class="what"><${What} details=${details} change=${change} /></span>
   </li>`
 }

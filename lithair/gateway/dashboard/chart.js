@@ -10,7 +10,7 @@ const SPAN_S = 300
 const FONT = '11px system-ui, sans-serif'
 
 // Canvases know no CSS: colours are what the stylesheet gives the chart's own element.
-function options(place, write, hover) {
+function options(place, { write, least }, hover) {
   const colour = (name) => getComputedStyle(place)[name]
   const axis = {
     stroke: () => colour('outlineColor'),
@@ -24,14 +24,17 @@ function options(place, write, hover) {
     padding: [8, 4, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { range: (_, __, max) => [max - SPAN_S, max] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
+    scales: {
+      x: { range: (_, __, max) => [max - SPAN_S, max] },
+      y: { range: (_, __, max) => [0, Math.max(least, max * 1.1)] },
+    },
     axes: [
-      { ...axis, size: 22, space: 80, grid: { show: false }, values: (_, at) => at.map((s) => clock(new Date(s * 1000)).slice(0, 5)) },
-      { ...axis, size: 56, space: 28, values: (_, values) => values.map(write) },
+      { ...axis, size: 22, space: 80, grid: { show: false }, values: (_, at) => at.map(minute) },
+      { ...axis, size: 48, space: 28, values: (_, values) => values.map(write) },
     ],
     series: [
       {},
-      { stroke: () => colour('color'), width: 1.5, points: { show: false }, fill: () => colour('backgroundColor') },
+      { stroke: () => colour('color'), width: 1.5, points: { show: false } },
     ],
     hooks: {
       setCursor: [(chart) => hover(chart.cursor.idx)],
@@ -39,7 +42,10 @@ function options(place, write, hover) {
   }
 }
 
-export function Chart({ title, kind, model, write, what }) {
+const minute = (at) => clock(new Date(at * 1000)).slice(0, 5)
+
+// `least`: how far the scale goes at least, so that next to nothing looks like it.
+export function Chart({ title, kind, model, write, least, what }) {
   const place = useRef(null)
   const [now, setNow] = useState(null)
   const [at, setAt] = useState(null)
@@ -51,7 +57,7 @@ export function Chart({ title, kind, model, write, what }) {
       setAt(index == null ? null : data[0][shown])
     }
     const chart = new uPlot(
-      options(place.current, write, (hovered) => {
+      options(place.current, { write, least }, (hovered) => {
         index = hovered
         show(series(kind, model))
       }),

@@ -2,11 +2,12 @@
 // to a host, and each page takes one. The stream is closed while the page is not seen, and goes on
 // from where it was.
 import { batch, signal } from './preact.js'
-import { get } from './api.js'
+import { get, itemPath } from './api.js'
 
 const KEPT = 200
 const EARLIER = 30 // events of the past that a feed begins with
 const AGAIN_MS = 3000
+const LOOKING_MAX = 3 // questions at a time for what an item was before
 const KINDS = ['create', 'update', 'delete']
 
 export const changes = signal([]) // newest first: { seq, kind, id, item, before, at }
@@ -17,6 +18,7 @@ let source = null
 let last = 0
 let begun = 0 // the seq when the feed was opened: what came up to it has no time
 let timer = 0
+let looking = 0
 const known = new Map() // id -> the item as it was last told
 
 export function follow(row, key) {
@@ -100,4 +102,20 @@ function take(kind, event) {
     changes.value = [change, ...changes.value].slice(0, KEPT)
     for (const hearer of hearers) hearer(change)
   })
+  if (kind === 'update' && !change.before && change.at) lookBack(change, model)
+}
+
+// What an item was before, where this page has not seen it: asked for unless many come at once.
+async function lookBack(change, of) {
+  if (looking >= LOOKING_MAX) return
+  looking += 1
+  try {
+    const { data } = await get(`${itemPath(of, change.id)}?as_of=${change.seq - 1}`)
+    if (model !== of) return
+    changes.value = changes.value.map((one) => (one === change ? { ...one, before: data } : one))
+  } catch {
+    // It was compacted away, say: the change is shown without what it was before.
+  } finally {
+    looking -= 1
+  }
 }

@@ -7,6 +7,16 @@ import { byName } from './figures.js'
 import { rules, same, shapeOf, textOf, valueOf } from './values.js'
 
 const LONG = 70
+const MARKS = {
+  PrimaryKey: 'key',
+  Unique: 'unique',
+  Immutable: 'fixed at creation',
+  Hidden: 'hidden',
+  Audited: 'audited',
+  Created: 'filled in at creation',
+  Updated: 'filled in at each write',
+  Owner: 'owner',
+}
 
 // { changed: {name: value}, faults: {name: message} }: what the draft says, against the item.
 export function read(details, item, draft) {
@@ -95,8 +105,9 @@ function preset(field) {
 }
 
 function hint(field, shape, isNew) {
-  const marks = field.markers.filter((one) => !['Pinned', 'Indexed'].includes(one))
-  const told = [field.type, rules(shape), marks.join(', ').toLowerCase()]
+  const type = shape.kind === 'choice' ? 'choice' : field.type.replace(/ ?\| ?(null|None)$/, '')
+  const marks = field.markers.map((one) => MARKS[one]).filter(Boolean)
+  const told = [type, rules(shape), ...marks]
   if (isNew && field.required) told.push('required')
   return told.filter(Boolean).join(' · ')
 }

@@ -25,6 +25,7 @@ export function bytes(value) {
 
 export function seconds(value) {
   if (value == null) return NOTHING
+  if (value === 0) return '0'
   if (value < 0.001) return `${whole.format(Math.round(value * 1e6))} µs`
   if (value < 1) return `${Number((value * 1e3).toFixed(1))} ms`
   return `${Number(value.toFixed(1))} s`
@@ -68,4 +69,9 @@ export function brief(value, max = 80) {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   const flat = (text ?? '').replace(/\s+/g, ' ')
   return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat
+}
+
+// An id that a program has made, by its two ends; the whole of it is in the title.
+export function short(id) {
+  return id.length > 24 ? `${id.slice(0, 8)}…${id.slice(-6)}` : id
 }

@@ -68,6 +68,6 @@ function retention({ count, age_s, max_bytes }) {
   if (!bounds.length) return 'all items'
   return bounds.map(([bound, write]) => {
     const isSet = bound.value !== bound.declared
-    return html`<span>${write(bound.value)}${isSet ? html` <small>by ${bound.variable}</small>` : ''}</span> `
+    return html`<span class="bound">${write(bound.value)}${isSet ? html` <small>by ${bound.variable}</small>` : ''}</span>`
   })
 }

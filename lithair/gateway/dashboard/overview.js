@@ -30,10 +30,10 @@ export function Overview() {
 export function Charts({ model }) {
   const whose = model ? `Of ${model}` : 'All models together'
   return html`<div class="charts">
-    <${Chart} title="Reads per second" kind="reads" model=${model} write=${rate} what=${whose} />
-    <${Chart} title="Writes per second" kind="writes" model=${model} write=${rate} what=${whose} />
-    <${Chart} title="Stream readers" kind="readers" model=${model} write=${rate} what=${whose} />
-    <${Chart} title="Commit, p99" kind="p99" model=${model} write=${seconds} what=${whose} />
+    <${Chart} title="Reads per second" kind="reads" least=${10} model=${model} write=${rate} what=${whose} />
+    <${Chart} title="Writes per second" kind="writes" least=${10} model=${model} write=${rate} what=${whose} />
+    <${Chart} title="Stream readers" kind="readers" least=${4} model=${model} write=${rate} what=${whose} />
+    <${Chart} title="Commit, p99" kind="p99" least=${0.01} model=${model} write=${seconds} what=${whose} />
   </div>`
 }
 

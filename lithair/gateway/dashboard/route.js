@@ -7,7 +7,9 @@ addEventListener('hashchange', () => {
   if (isView()) route.value = read()
 })
 
-const isView = () => location.hash === '' || location.hash.startsWith('#/')
+function isView() {
+  return location.hash === '' || location.hash.startsWith('#/')
+}
 
 function read() {
   const hash = isView() ? location.hash.slice(1) : ''

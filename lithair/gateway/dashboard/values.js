@@ -44,12 +44,13 @@ export function valueOf(shape, text) {
 // What the server asks of it, in a few words.
 export function rules({ kind, schema }) {
   const found = []
-  if (schema.format) found.push(schema.format)
+  if (schema.format && !['date', 'uuid'].includes(schema.format)) found.push(schema.format)
   const sign = { minimum: '≥', exclusiveMinimum: '>', maximum: '≤', exclusiveMaximum: '<' }
   for (const [name, text] of Object.entries(sign)) {
     if (schema[name] != null) found.push(`${text} ${schema[name]}`)
   }
-  if (schema.minLength) found.push(`at least ${schema.minLength} characters`)
+  if (schema.minLength === 1) found.push('not empty')
+  else if (schema.minLength) found.push(`at least ${schema.minLength} characters`)
   if (schema.maxLength) found.push(`at most ${schema.maxLength} characters`)
   if (kind === 'json') found.push('JSON')
   return found.join(', ')
