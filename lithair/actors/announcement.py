@@ -36,6 +36,8 @@ class Announcement:
         if models and self._plan.has_streams:
             further = ", and so on" if len(models) > 1 else ""
             lines.append(f"  {'Streams:':<16} {url}{models[0].path}/stream{further}")
+        if self._plan.has_docs:
+            lines.append(f"  {'Docs:':<16} {url}/docs")
         lines += self._ways_in(url)
         lines += [
             f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings

@@ -50,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
     port: int = 0
     has_tls: bool = False
     has_streams: bool = True
+    has_docs: bool = False
     makes_admin_token: bool = False  # none was given
     dashboard_path: str | None = None  # does not end with "/"; None: no dashboard
     restart_deaths: int = 5
@@ -91,6 +92,7 @@ def plan_of(declaration: Declaration) -> Plan:
         port=settings.port,
         has_tls=settings.tls_cert is not None,
         has_streams=declaration.has_streams,
+        has_docs=settings.docs == "on",
         makes_admin_token=settings.admin_token is None,
         dashboard_path=declaration.dashboard_path,
         restart_deaths=settings.restart_limit.count,

@@ -1,4 +1,4 @@
-"""/openapi.json and /docs as they are served: kept by their ETags, closed to nobody, or not there."""
+"""/openapi.json and /docs as they are served: kept by their ETags, open to all, or not there."""
 
 from collections.abc import Generator
 from pathlib import Path

@@ -1,5 +1,6 @@
 """What a person is told at the start: the admin token on a terminal, and in no file."""
 
+import io
 import os
 import pty
 import re
@@ -55,6 +56,18 @@ def test_the_dashboards_link_has_the_token_behind_its_fragment_mark(
     shown = shown_on_a_terminal(announce, "/panel")
     assert f" http://x/panel/#{token}\r\n" in shown
     assert shown.count(str(token)) == 1
+
+
+def test_docs_are_pointed_at_unless_they_are_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for has_docs in (True, False):
+        out = io.StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", out)
+            plan = Plan((), str(tmp_path), has_docs=has_docs)
+            Announcement(plan).ready(Supervision([], RestartLimit(5, 30_000), 0), "http://x")
+        assert ("http://x/docs\n" in out.getvalue()) is has_docs
 
 
 def test_the_token_is_written_into_no_file(tmp_path: Path, announce: Announce) -> None:

@@ -66,7 +66,7 @@ def problem_responses() -> dict[str, Node]:
         str(status): said(
             f"{why[:1].upper()}{why[1:]}.",
             schema_ref(PROBLEM) if status != GONE else _dropped(),
-            _FIELDS_OF.get(status, ()),
+            (*_FIELDS_OF.get(status, ()), "X-Request-Id"),
             PROBLEM_JSON,
         )
         for status, why in STATUSES.items()
@@ -111,6 +111,11 @@ HEADERS: Final[dict[str, Node]] = {
         "description": "In how many seconds asking again is worth it.",
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
+    },
+    "X-Request-Id": {
+        "description": "Under which the server's log tells of it.",
+        "required": True,
+        "schema": {"type": "string"},
     },
     "Allow": {
         "description": "The methods that the path has.",
