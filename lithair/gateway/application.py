@@ -140,6 +140,17 @@ class SiteApplication(Application):
                 return self.get_handler_delegate(request, StaticHandler, {"file": file})
         return self.get_handler_delegate(request, NotFoundHandler)
 
+    def route_of(self, method: str, path: str) -> str:
+        """Say under which path something is served, with {names} in it; "" where that is unknown.
+
+        TargetError when the path can't be decoded.
+        """
+        table = self._admin.table if self._admin.owns(path) else self._table
+        found = table.find(method, path)
+        if isinstance(found, Found):
+            return found.path
+        return next((site.prefix for site in self._statics if site.find(path)), "")
+
     def _delegate(self, request: HTTPServerRequest, found: Found[Target]) -> "_HandlerDelegate":
         target = found.handler
         if target.is_route:

@@ -33,10 +33,11 @@ class Place(msgspec.Struct, Generic[H], frozen=True):
 
 
 class Found(msgspec.Struct, Generic[H], frozen=True):
-    """A handler, and the values of the path's named segments."""
+    """A handler, the values of the path's named segments, and the place's own path."""
 
     handler: H
     segments: dict[str, str]
+    path: str = ""
 
 
 class NoMethod(msgspec.Struct, frozen=True):
@@ -65,7 +66,8 @@ class RouteTable(Generic[H]):
                 continue
             if not place.methods or method in place.methods:
                 named = zip(place.names, parts, strict=True)
-                return Found(place.handler, {name: part for name, part in named if name})
+                segments_found = {name: part for name, part in named if name}
+                return Found(place.handler, segments_found, place.path)
             methods |= place.methods
         return NoMethod(frozenset(methods)) if methods else None
 

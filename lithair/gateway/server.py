@@ -6,6 +6,7 @@ new, finish what is in flight within 10 s, then close everything and end.
 
 import asyncio
 import logging
+import os
 import resource
 import socket
 import ssl
@@ -45,6 +46,7 @@ from lithair.gateway.static_files import StaticSite, read_site
 from lithair.gateway.streams.streams import Streams
 from lithair.gateway.tls import server_context
 from lithair.gateway.tornado_transport import TornadoTransport
+from lithair.gateway.tracing import Tracing, start_tracing
 from lithair.internal import SESSIONS, SessionRecord
 from lithair.process import EXIT_FAILED, EXIT_MISUSE, SERVING, STOPPING, Child
 from lithair.storage.run_dir import read_admin_token
@@ -114,10 +116,11 @@ async def serve(child: Child, patience: Patience) -> None:
     make_transport, open_outlet = TRANSPORTS[settings.http_transport]
     streams = Streams(child.declaration, child.run_dir, open_outlet)
     site.streams = streams
-    for bearers in (sessions, machines):
-        if bearers is not None:
-            bearers.tell_ends(streams.token_ended)
-    transport = make_transport(loop, site, connections_max(), tls, patience)
+    shown = [bearers for bearers in (sessions, machines) if bearers is not None]
+    for bearers in shown:
+        bearers.tell_ends(streams.token_ended)
+    tracing = start_tracing(os.environ, f"{child.name}-{os.getpid()}")
+    transport = make_transport(loop, _traced(site, tracing), connections_max(), tls, patience)
     await transport.listen([socket.socket(fileno=fd) for fd in child.listen_fds])
     child.figures = lambda: site.figures.told(transport.connections, streams.figures())
     stopping = asyncio.Event()
@@ -132,10 +135,19 @@ async def serve(child: Child, patience: Patience) -> None:
         await streams.close()
         transport.close()
         passwords.close()
-        for bearers in (sessions, machines):
-            if bearers is not None:
-                await bearers.close()
+        for bearers in shown:
+            await bearers.close()
         await links.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
+
+
+def _traced(site: Site, tracing: Tracing | None) -> ConnectionDelegate:
+    if tracing is None:
+        return site
+    from lithair.gateway.traced_exchange import TracedRequests  # OpenTelemetry comes with it
+
+    return TracedRequests(site, tracing)
 
 
 def _callers(child: Child, *, is_tls: bool) -> Callers:

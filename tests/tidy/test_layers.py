@@ -43,6 +43,7 @@ ONLY_IN = {
     "tornado": "lithair.gateway",
     "prometheus_client": "lithair.gateway",
     "httptools": "lithair.gateway",
+    "opentelemetry": "lithair.gateway",
     "zmq": "lithair.transport",
 }
 PURE_CALLS_OF_PATH = {
