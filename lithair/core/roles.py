@@ -89,6 +89,14 @@ def rules_of(schema: Schema) -> ModelRules:
     )
 
 
+def permissions_of(rules: ModelRules, owned: bool = False) -> set[str]:
+    """Name every permission that a model asks about; `owned`: as if its items had owners."""
+    deeds = {name for deed in Deed for name in (rules.needed(deed), deed.value)}
+    own = {f"{name}Own" for name in deeds} if owned or rules.has_owner else set[str]()
+    of_fields = {name for field in rules.fields for name in (field.read, field.write) if name}
+    return deeds | own | of_fields
+
+
 def rights_of(rules: ModelRules, has: Has) -> Rights:
     """Work out what a role may do that has these permissions."""
     return Rights(

@@ -21,6 +21,7 @@ from lithair.declaration.model_checks import (
     unused_overrides,
     worker_declarations,
 )
+from lithair.declaration.role_checks import unknown_permissions
 from lithair.declaration.route_checks import (
     route_declarations,
     shadow_mistakes,
@@ -68,6 +69,7 @@ def assemble(
         modules=draft.modules(),
         notices=(
             *draft.notices,
+            *unknown_permissions(asked.models, models),
             *unused_overrides(models, environ),
             *config.misspelt(environ),
         ),
