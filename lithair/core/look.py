@@ -59,7 +59,7 @@ class Look:
         Cold ones are left out: read them, and ask `passes`.
         """
         cells = self._projection.cells
-        left = [slot for slot in slots if cells[slot] is not None]
+        left = list(slots) if known else [slot for slot in slots if cells[slot] is not None]
         for test, column in self._told:
             if test is not known:
                 matches = test.matches

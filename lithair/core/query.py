@@ -93,6 +93,7 @@ class QueryReader:
         self.unreadable = unreadable
         self.take_max = take_max
         self.own = own
+        self._fields_known: dict[str, Path] = {}  # whole fields that were asked about
 
     def read(self, pairs: Iterable[Sequence[str]], *, for_count: bool = False) -> Query:
         """Read the pairs of a list's or a count's query; raises `Refusal` 400."""
@@ -140,7 +141,9 @@ class QueryReader:
         return tuple(filters)
 
     def _path(self, parameter: str, text: str) -> Path:
-        path = find_path(self.schema, text, self.unreadable)
+        path = self._fields_known.get(text) or find_path(self.schema, text, self.unreadable)
+        if path is not None and path.is_field:
+            self._fields_known[text] = path
         if path is None:
             known = ", ".join(f.wire for f in self.schema.fields if f.wire not in self.unreadable)
             raise refuse(parameter, f"there is no field {text!r}; the fields are {known}")

@@ -51,7 +51,7 @@ class Scan:
         self._slice = SLICE_SLOTS
         self._run: list[Slot] = []  # the next of the cold ones, the first one in the log last
         self._looks = 0
-        self._matched: set[Slot] = set()
+        self._matched: dict[Slot, None] = {}  # in the order in which they were found
         self._slots: Iterator[Slot] = iter(())
 
     def advance(self) -> Found | None:
@@ -66,7 +66,7 @@ class Scan:
             self._slots = self._candidates()
             self._tables.watchers.append(self)
         slots = list(islice(self._slots, self._slice))
-        self._matched.update(look.passing(slots, self._known))
+        self._matched.update(dict.fromkeys(look.passing(slots, self._known)))
         if len(slots) == self._slice:
             return None
         if self._run or look.cold or (len(self.touched) > SLICE_COLD and self._looks < LOOKS_MAX):
@@ -88,7 +88,7 @@ class Scan:
         for _ in range(min(len(self._run), SLICE_COLD)):
             slot = self._run.pop()
             if slot not in self.touched and look.passes(slot, self._payload(slot)):
-                self._matched.add(slot)
+                self._matched[slot] = None
 
     def close(self) -> None:
         """Stop watching; to be called when the scan is given up."""
@@ -96,8 +96,9 @@ class Scan:
             self._tables.watchers.remove(self)
 
     def _look_again(self, look: Look, slots: list[Slot]) -> None:
-        self._matched.difference_update(slots)
-        self._matched.update(look.passing(slots))
+        for slot in slots:
+            self._matched.pop(slot, None)
+        self._matched.update(dict.fromkeys(look.passing(slots)))
 
     def _conclude(self, look: Look) -> Found:
         self._look_again(look, list(self.touched))
@@ -105,12 +106,12 @@ class Scan:
             if self._tables.projection.keys[slot] is None:
                 continue
             if look.passes(slot, self._payload(slot)):
-                self._matched.add(slot)
+                self._matched[slot] = None
         total = len(self._matched)
         after = None if self._query.after is None else self._slot_of_after()
         if after is not None and after not in self._matched:
             # It may not match any more since the page before: its place still tells where to go.
-            self._matched.add(after)
+            self._matched[after] = None
             if look.decodes:
                 look.rank(after, self._payload(after))
         order = sorted(self._matched)
@@ -251,7 +252,10 @@ class Scan:
 
 def _sorted_by(order: list[Slot], value_of: ValueOf, *, descending: bool) -> list[Slot]:
     """Sort by one value, stably; null comes last in both directions."""
-    nulls = [slot for slot in order if value_of(slot) is None]
-    others = [slot for slot in order if value_of(slot) is not None] if nulls else order
-    others.sort(key=cast(Callable[[Slot], Sortable], value_of), reverse=descending)
-    return others + nulls
+    by_value = cast(Callable[[Slot], Sortable], value_of)
+    try:
+        return sorted(order, key=by_value, reverse=descending)
+    except TypeError:  # a null is among them: with nothing can it be compared
+        nulls = [slot for slot in order if value_of(slot) is None]
+        others = [slot for slot in order if value_of(slot) is not None]
+        return sorted(others, key=by_value, reverse=descending) + nulls
