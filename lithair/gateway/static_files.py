@@ -8,6 +8,7 @@ What is left out: names that begin with a dot, links that lead out of the direct
 no plain file. `index.html` answers for its directory.
 """
 
+import gzip
 import mimetypes
 from email.utils import formatdate
 from hashlib import blake2b
@@ -61,19 +62,25 @@ class StaticFile(msgspec.Struct, frozen=True):
     cache_control: str = ""
     moved_to: str = ""
     fields: Fields = ()  # what else its answer says
+    packed: bytes = b""  # the content in gzip, where it is sent so to whoever takes it
 
 
 class StaticSite:
     """The files of one directory, by their paths below a prefix that ends with a slash."""
 
     def __init__(self, prefix: str, tree: FileTree, fields: Fields = ()) -> None:
-        """Take files; those that come with `fields` are asked about each time."""
+        """Take files; those that come with `fields` are asked about each time, and packed."""
         self.prefix = prefix
         self._files: dict[str, StaticFile] = {}
         for name, entry in tree.items():
             file = _static_file(name, entry.content, entry.modified_s)
             if fields:
-                file = msgspec.structs.replace(file, fields=fields, cache_control=PAGE_CACHE)
+                file = msgspec.structs.replace(
+                    file,
+                    fields=(*fields, ("Vary", "Accept-Encoding")),
+                    packed=gzip.compress(file.content, mtime=0),
+                    cache_control=PAGE_CACHE,
+                )
             self._files[prefix + name] = file
             directory, _, last = ("/" + name).rpartition("/")
             if last == INDEX:
@@ -132,11 +139,25 @@ class StaticHandler(ProblemHandler):
         self.set_header("Etag", file.etag)
         for name, value in file.fields:
             self.set_header(name, value)
+        content = file.content
+        if file.packed and _takes_gzip(self.request.headers.get("Accept-Encoding", "")):
+            content = file.packed
+            self.set_header("Content-Encoding", "gzip")
+            self.set_header("Etag", f'{file.etag[:-1]}-gzip"')  # other bytes, another tag
         if self.check_etag_header():
             self.set_status(304)
             self.clear_header("Content-Type")
             end(self)
         else:
-            end(self, file.content)
+            end(self, content)
 
     head = get
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Tell whether an Accept-Encoding names gzip, and not as refused (RFC 9110, 12.5.3)."""
+    for entry in accepted.lower().split(","):
+        coding, _, weight = entry.partition(";")
+        if coding.strip() == "gzip":
+            return weight.replace(" ", "").rstrip("0") not in ("q=", "q=0.")
+    return False

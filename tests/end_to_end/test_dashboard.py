@@ -44,6 +44,7 @@ source.addEventListener("connected", () => { window.connected = true; });
 source.addEventListener("update", (event) => seen.push(JSON.parse(event.data).item));
 """
 TABS_MAX = 90
+SENT_MAX = 100_000  # bytes, packed
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,17 @@ def test_every_view_shows_real_data_without_an_error_or_a_request_elsewhere(
     assert any("/api/films/stream" in one for one in requests)
     assert [one for one in requests if not one.startswith((server.url, "data:", "about:"))] == []
     assert [one for one in window.logged("browser") if one["level"] == "SEVERE"] == []
+
+
+def test_the_page_is_under_100_kb_as_it_is_sent(server: Started, panel: Panel) -> None:
+    panel.window.command("Network.clearBrowserCache")
+    panel.open()
+    sent = {one for one in panel.window.requested() if one.startswith(f"{server.url}/_admin/")}
+    files = [one for one in sent if "/data/" not in one and not one.endswith("/session")]
+    with httpx2.Client(headers={"Accept-Encoding": "gzip"}) as client:
+        answers = [client.get(one) for one in files]
+    assert len(answers) > 20, "page, style, scripts and libraries"
+    assert sum(int(one.headers["Content-Length"]) for one in answers) < SENT_MAX
 
 
 def test_an_edit_appears_in_another_browsers_stream(server: Started, panel: Panel) -> None:
