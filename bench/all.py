@@ -21,6 +21,7 @@ from bench import (
     http_load,
     logins,
     opening,
+    packages,
     reads_beside_syncs,
     retention,
     scale,
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "session_end": session_end.measure,
     "streams": streams.measure,
     "crowd": crowd.measure,
+    "packages": packages.measure,
 }
 ASKED = "asked"  # of all that was measured; it is told at the end, and stands first
 PICTURED = ("versus", "scale")
