@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.tidy.source import FOLDERS, ROOT
 
 TOOL_TIMEOUT_S = 300  # a first run of pyright may fetch its own parts
@@ -57,29 +55,27 @@ with connect() as lithair:
 """
 
 
-def check_as_a_user(folder: Path, place: Path, *files: Path) -> None:
-    """Run mypy and pyright, strict, without this project's own settings."""
-    (place / "mypy.ini").write_text(f"[mypy]\nstrict = True\nmypy_path = {folder}\n")
-    settings = {
-        "include": [str(file) for file in files],
-        "typeCheckingMode": "strict",
-        "executionEnvironments": [{"root": str(place), "extraPaths": [str(folder)]}],
-    }
-    (place / "pyrightconfig.json").write_text(json.dumps(settings))
-    config = str(place / "mypy.ini")
-    run_tool("mypy", "--config-file", config, *map(str, files), cwd=place)
-    run_tool("pyright", "--warnings", "--pythonpath", sys.executable, "-p", str(place))
+MYPY = "[mypy]\nstrict = True\nmypy_path = {folder}\ncache_dir = {cache}\n"
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_is_typed_as_the_project_of_a_user(example: str, tmp_path: Path) -> None:
-    copy = tmp_path / example
+def test_the_examples_are_typed_as_projects_of_users_and_handles_are(tmp_path: Path) -> None:
+    """Run mypy and pyright, strict, without this project's own settings.
+
+    All in one test: what a tool has learnt of Lithair for one example serves for the others.
+    """
     ignore = shutil.ignore_patterns("data", "__pycache__", ".mypy_cache")
-    shutil.copytree(ROOT / "examples" / example, copy, ignore=ignore)
-    check_as_a_user(copy, copy, *sorted(copy.glob("*.py")))
-
-
-def test_a_handle_gives_items_of_its_model_or_none(tmp_path: Path) -> None:
-    probe = tmp_path / "probe.py"
-    probe.write_text(PROBE)
-    check_as_a_user(ROOT / "examples/movies", tmp_path, probe)
+    for example in EXAMPLES:
+        shutil.copytree(ROOT / "examples" / example, tmp_path / example, ignore=ignore)
+    (tmp_path / "movies/probe.py").write_text(PROBE)
+    settings = {
+        "include": EXAMPLES,
+        "typeCheckingMode": "strict",
+        "executionEnvironments": [{"root": str(tmp_path / example)} for example in EXAMPLES],
+    }
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    run_tool("pyright", "--warnings", "--pythonpath", sys.executable, "-p", str(tmp_path))
+    config = tmp_path / "mypy.ini"
+    for example in EXAMPLES:
+        folder = tmp_path / example
+        config.write_text(MYPY.format(folder=folder, cache=tmp_path / "cache"))
+        run_tool("mypy", "--config-file", str(config), *map(str, sorted(folder.glob("*.py"))))
