@@ -9,10 +9,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+RUNS := $(VENV)/.runs
 
 .PHONY: run test fuzz bench format clean
 
-run: $(INSTALLED)
+run: $(RUNS)
 	@$(VENV)/bin/python examples/movies/start.py
 
 test: $(INSTALLED)
@@ -31,7 +32,18 @@ format: $(INSTALLED)
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(INSTALLED): pyproject.toml
+# Whoever only wants to see it run need not wait for what checks and measures it.
+$(RUNS): pyproject.toml | $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(INSTALLED): pyproject.toml | $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(RUNS)
+
+$(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "Lithair needs Python 3.11 or later, and $(PYTHON) is not that." \
 	         "Name one that is: make PYTHON=python3.12" >&2; exit 1; }
@@ -39,6 +51,3 @@ $(INSTALLED): pyproject.toml
 	    echo "$(PYTHON) can't make a virtual environment." \
 	         "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@

@@ -94,7 +94,7 @@ def ask(
     request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=START_MAX_S) as answer:
-            told: Any = json.loads(answer.read() or b"{}")
+            told: dict[str, Any] | list[Any] = json.loads(answer.read() or b"{}")
             return answer.status, told if isinstance(told, dict) else {"items": told}
     except urllib.error.HTTPError as error:
         return error.code, {"error": error.read().decode(errors="replace")}
@@ -132,7 +132,10 @@ def until_listening(url: str, authorization: str = "") -> float:
 
 
 def start_process(
-    command: Sequence[str | Path], log: Path, **options: Any
+    command: Sequence[str | Path],
+    log: Path,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -140,7 +143,8 @@ def start_process(
             stdout=output,
             stderr=output,
             stdin=subprocess.DEVNULL,
-            **options,
+            cwd=cwd,
+            env=env,
         )
 
 
