@@ -1,12 +1,14 @@
 """The OpenAPI document says what is served: each route, each field as it is, and nothing hidden."""
 
 import datetime as dt
+import decimal
 import enum
 import functools
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import pytest
@@ -320,6 +322,54 @@ def test_what_is_switched_off_is_not_told_of(tmp_path: Path) -> None:
     assert {"/docs", "/openapi.json"} <= set(document(bare(tmp_path))["paths"])
     off = document(bare(tmp_path).with_docs(False))
     assert {"/docs", "/openapi.json"}.isdisjoint(off["paths"])
+
+
+class Pair(NamedTuple):
+    x: int
+    y: str = "q"
+
+
+class Tree(Struct):
+    value: int
+    below: "list[Tree]" = []
+
+
+class Cat(Struct, tag="cat"):
+    lives: int
+
+
+class Dog(Struct, tag="dog"):
+    name: str
+
+
+class Zoo(Model):
+    pair: Pair
+    tree: Tree
+    pet: Cat | Dog
+    price: decimal.Decimal
+    key: uuid.UUID
+    waits: dt.timedelta
+    opens: dt.time
+    picture: bytes
+    words: Annotated[list[Annotated[str, Meta(min_length=6)]], Meta(min_length=1)]
+    days: dict[uuid.UUID, list[dt.date]]
+    cold: Annotated[float, Meta(lt=-3)]
+    steps: Annotated[int, Meta(multiple_of=5, gt=3)]
+
+
+class Unshown(Model):
+    raw: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@pytest.mark.parametrize("model", [Zoo, Unshown])
+def test_fields_of_any_type_are_told_of(model: type[Model], tmp_path: Path) -> None:
+    """What msgspec has no schema for is named, with nothing said of it."""
+    both = Lithair().with_model(model, tmp_path / "a", "/a").with_model(Plain, tmp_path / "b", "/b")
+    made = document(both)
+    sent = made["paths"]["/a"]["post"]["requestBody"]["content"]["application/json"]
+    assert set(_resolved(made, sent["schema"])["properties"]) == set(model.__struct_encode_fields__)
+    assert ("example" in sent) is (model is Zoo)
+    assert made["components"]["schemas"]["Plain"]["properties"]["size"] == {"type": "integer"}
 
 
 class ProblemNew(Struct):

@@ -4,6 +4,7 @@ Law: what is given as an example is one the model would take; where none can be 
 pattern of the user's own say, there is none.
 """
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Final, cast, get_args
 
@@ -73,6 +74,8 @@ class Examples:
             return ID
         if field.owner:
             return OWNER
+        if field.base is dt.time and field.default_json is None:
+            return "12:00:00"  # a schema does not tell it from other texts
         if field.default_json is not None and "examples" not in node:
             return msgspec.json.decode(field.default_json, type=object)
         return self._of(node, 0)
@@ -148,11 +151,16 @@ def _text(node: Node) -> str:
 
 
 def _number(node: Node) -> object:
-    """Choose the least number that is allowed, 1 where there is no least."""
+    """Choose the least number that is allowed, else the greatest up to 1; of steps, a step."""
     step = cast("float", node.get("multipleOf", 1))
-    if "minimum" in node:
-        return node["minimum"]
-    if "exclusiveMinimum" in node:
-        return cast("float", node["exclusiveMinimum"]) + step
-    most = cast("float", node.get("maximum", node.get("exclusiveMaximum", step)))
-    return min(step, most)
+    if "minimum" in node or "exclusiveMinimum" in node:
+        least = cast("float", node.get("minimum", node.get("exclusiveMinimum")))
+        steps = -(-least // step)
+        if "exclusiveMinimum" in node and steps * step <= least:
+            steps += 1
+        return steps * step if "multipleOf" in node or "minimum" not in node else least
+    if "maximum" in node or "exclusiveMaximum" in node:
+        most = cast("float", node.get("maximum", node.get("exclusiveMaximum")))
+        below = most - step if "exclusiveMaximum" in node else most
+        return min(step, below // step * step)
+    return step

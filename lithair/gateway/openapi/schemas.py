@@ -19,8 +19,9 @@ import msgspec
 
 from lithair.core.schema import FieldInfo, Schema, schema_of
 from lithair.declaration import ModelDeclaration
-from lithair.gateway.openapi.answers import Node, schema_ref
+from lithair.gateway.openapi.answers import OWN, Node, schema_ref
 from lithair.gateway.openapi.examples import Examples
+from lithair.model import Model
 
 ID: Final[Node] = {
     "type": "string",
@@ -29,6 +30,7 @@ ID: Final[Node] = {
     # No slash, no control character, and no word that is a path of its own.
     "pattern": r"^(?!(?:count|random-id|stream|_bulk|\.|\.\.)$)[^/\x00-\x1f\x7f-\x9f]+$",
 }
+REF: Final = "#/components/schemas/{name}"
 SUFFIXES: Final = ("", "Part", "New", "Replacement", "Patch")
 
 
@@ -66,15 +68,33 @@ def model_schemas(
 ) -> tuple[list[ModelSchemas], dict[str, Node]]:
     """Make the schemas of all models, and of the classes that their fields have."""
     classes = [model.handler.model for model in models]
-    refs, named = msgspec.json.schema_components(
-        classes, ref_template="#/components/schemas/{name}"
-    )
-    components = cast("dict[str, Node]", named)
-    made = [
-        _of_model(model, _name_of(cast("Node", ref)), components)
-        for model, ref in zip(models, refs, strict=True)
-    ]
+    names, components = _components(classes)
+    made = [_of_model(model, names[model.handler.model], components) for model in models]
     return made, components
+
+
+def _components(classes: Sequence[type[Model]]) -> tuple[dict[type[Model], str], dict[str, Node]]:
+    """Make msgspec's schemas; gives the name of each class's own, too.
+
+    A class with a default that msgspec can't show (a Raw) has its fields named, and no more.
+    """
+    told = [kind for kind in classes if _told(kind) is not None]
+    refs, named = msgspec.json.schema_components(told, ref_template=REF)
+    names = {kind: _name_of(cast("Node", ref)) for kind, ref in zip(told, refs, strict=True)}
+    components = cast("dict[str, Node]", named)
+    for kind in classes:
+        if kind not in names:
+            names[kind] = OWN + kind.__name__
+            wires = [field.wire for field in schema_of(kind).fields]
+            components[names[kind]] = {"properties": {wire: Node() for wire in wires}}
+    return names, components
+
+
+def _told(kind: type[Model]) -> object:
+    try:
+        return msgspec.json.schema_components([kind], ref_template=REF)
+    except TypeError:
+        return None
 
 
 def _of_model(model: ModelDeclaration, own_name: str, components: dict[str, Node]) -> ModelSchemas:

@@ -5,7 +5,7 @@ Law: what is told follows from the gate's rules, as `gateway/gate.py` has them.
 
 from lithair.declaration import Declaration
 from lithair.gateway.credentials import SAFE_METHODS, cookie_name
-from lithair.gateway.gate import Rule
+from lithair.gateway.gate import ADMIN_COOKIE, Rule
 from lithair.gateway.openapi.answers import Node
 
 
@@ -15,6 +15,7 @@ class Security:
     def __init__(self, declaration: Declaration) -> None:
         self._sessions = declaration.sessions
         self._has_tokens = declaration.has_tokens
+        self._has_data_admin = declaration.has_data_admin
         self._is_tls = declaration.settings.tls_cert is not None
         self._limited = [limit.prefix for limit in declaration.rate_limits]
         self.has_metrics_token = declaration.settings.metrics_token is not None
@@ -35,6 +36,13 @@ class Security:
         if self.has_metrics_token:
             says = "With the token in LT_METRICS_TOKEN."
             schemes["metrics"] = {"type": "http", "scheme": "bearer", "description": says}
+        if self._has_data_admin:
+            schemes["admin"] = {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": cookie_name(ADMIN_COOKIE, self._is_tls),
+                "description": "What an administrator's browser got for the admin token.",
+            }
         if self._sessions is None:
             return schemes
         cookie: Node = {
@@ -51,21 +59,36 @@ class Security:
         """Tell what a route asks for."""
         if rule is Rule.OPEN:
             return []
+        if rule is Rule.ADMIN and self._has_data_admin:
+            return [*self._ways(), {"admin": []}]
+        ways = self._ways()
+        return [{}, *ways] if rule is Rule.IDENTIFIED else ways
+
+    def _ways(self) -> list[Node]:
         ways: list[Node] = [{"bearer": []}]
         if self._sessions is not None:
             ways.append({"cookie": []})
-        return [{}, *ways] if rule is Rule.IDENTIFIED else ways
+        return ways
 
     def statuses(self, rule: Rule, path: str, method: str) -> set[int]:
         """Tell how the gate and the rate limits refuse."""
         found: set[int] = set()
         if rule in (Rule.GATED, Rule.SESSION, Rule.ADMIN):
             found.add(401)
-        is_lent = self._sessions is not None and method not in SAFE_METHODS
+        has_cookies = self._sessions is not None or self._has_data_admin
+        is_lent = has_cookies and method not in SAFE_METHODS
         if rule is Rule.ADMIN or (rule is not Rule.OPEN and is_lent):
             found.add(403)
         if rule is Rule.SESSION and self._has_tokens:
             found.add(403)
-        if any((path + "/").startswith(prefix) for prefix in self._limited):
+        if any(_is_below(path, prefix) for prefix in self._limited):
             found.add(429)
         return found
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    """Tell whether a path with {names} may lie below a prefix."""
+    own, above = path.split("/"), prefix.removesuffix("/").split("/")
+    return len(own) >= len(above) and all(
+        mine == yours or mine.startswith("{") for mine, yours in zip(own, above, strict=False)
+    )
