@@ -13,7 +13,7 @@ One thing is in front of the gate: the exchange of the token for a cookie, which
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 from tornado.httputil import HTTPHeaders
@@ -206,25 +206,19 @@ class AdminHandler(ProblemHandler):
     async def _flow(self, flow: Flow) -> None:
         """Write an answer piece by piece, each when the client has taken the one before.
 
-        The chunks are written here, and the connection ends with them: so an answer that is cut
-        off can't be taken for a whole one.
+        One that can't be completed ends with its connection, so nobody takes it for a whole one.
         """
-        is_chunked = self.request.version != "HTTP/1.0"
         for name, value in flow.fields:
             self.set_header(name, value)
-        self.set_header("Connection", "close")
-        if is_chunked:
-            self.set_header("Transfer-Encoding", "chunked")
         try:
             await self.flush()
             if self.request.method != "HEAD":
                 async for piece in flow.pieces:
-                    self.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+                    self.write(piece)
                     await self.flush()
-                if is_chunked:
-                    self.write(b"0\r\n\r\n")
         except (LithairError, Problem) as error:
             _log.error("%s was cut off: %s", self.request.path, error)
+            cut_off(self)
         except StreamClosedError:
             return  # nobody waits for it any more
         end(self)
@@ -234,6 +228,13 @@ class AdminHandler(ProblemHandler):
         self.set_header("Allow", allowed)
         sentence = f"{self.request.method} is not for this path, only {allowed}"
         write_problem(self, 405, sentence)
+
+
+def cut_off(handler: ProblemHandler) -> None:
+    """Close the connection of an answer that has begun, without its end."""
+    connection = handler.request.connection
+    close = cast("Callable[[], None]", getattr(connection, "close"))  # noqa: B009 - both have it
+    close()
 
 
 def _whole(came: Prepared | Flow) -> Prepared:

@@ -1,7 +1,7 @@
 """What the admin API tells of a model's declaration: its fields and its bounds in RAM.
 
 Owns the words for both. Law: a hidden field is named here, as it can be written; its values are
-told by nobody.
+told by nobody, its default, which items may have, included.
 """
 
 from collections.abc import Callable
@@ -87,8 +87,12 @@ def _field_told(field: FieldInfo, type_words: str, schema: dict[str, Any]) -> di
         "permission": None
         if permission is None
         else {"read": permission.read, "write": permission.write},
-        "schema": schema,
+        "schema": _without_default(schema) if field.hidden else schema,
     }
-    if field.default_json is not None and not field.primary_key:
+    if field.default_json is not None and not (field.primary_key or field.hidden):
         told["default"] = msgspec.Raw(field.default_json)
     return told
+
+
+def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "default"}

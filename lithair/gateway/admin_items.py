@@ -8,11 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-import msgspec
-
-from lithair.client.answers import Page
-from lithair.client.calls import Calls
-from lithair.client.item_codec import ItemCodec
+from lithair.client.raw import Raw, RawCalls
 from lithair.client.walk import Walk
 from lithair.core.grants import Grants
 from lithair.core.problem import Refusal
@@ -30,33 +26,6 @@ NDJSON: Final = "application/x-ndjson"
 PAGE_ITEMS: Final = 200  # in memory at a time, or as many as a page of a list holds
 TELLS_BY: Final = Grants(tells_by=True).access
 NOT_OF_EXPORT: Final = frozenset({"sort", "skip", "take", "after", "as_of"})
-
-
-class Line(msgspec.Struct, frozen=True):
-    """An item as it is exported, and its id."""
-
-    id: str
-    item: msgspec.Raw
-
-
-class LineCodec(ItemCodec[Line]):
-    """Takes items as the bytes that they are."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(Line, None)
-        identity = msgspec.defstruct("Identity", [("id", str)], rename={"id": key})
-        self._identity = msgspec.json.Decoder(identity)
-        self._lines = msgspec.json.Decoder(Page[msgspec.Raw])
-
-    def page(self, body: bytes) -> Page[Line]:
-        """Read a page."""
-        page = self._lines.decode(body)
-        lines = [Line(getattr(self._identity.decode(raw), "id"), raw) for raw in page.data]  # noqa: B009
-        return Page(lines, page.total, page.skip, page.take, page.has_more)
-
-    def id_of(self, item: Line) -> str:
-        """Give an item's id."""
-        return item.id
 
 
 async def history(request: AdminRequest) -> Prepared:
@@ -118,15 +87,14 @@ class Exports:
     async def _lines(
         self, model: ModelSite, pairs: tuple[tuple[str, str], ...]
     ) -> AsyncIterator[bytes]:
-        calls: Calls[Line] = Calls(model.name)
-        calls.codec = LineCodec(self._key(model.name))
+        calls = RawCalls(model.name, self._key(model.name))
         walk = Walk(calls, asked=(*pairs, ("take", str(PAGE_ITEMS))))
         while True:
             lines = await _walked(model, walk)
             if lines is None:
                 return
             if lines:
-                yield b"".join(b"%b\n" % bytes(line.item) for line in lines)
+                yield b"".join(b"%b\n" % bytes(line) for line in lines)
 
     def _key(self, name: str) -> str:
         """Give the wire name of a model's primary key."""
@@ -137,7 +105,7 @@ class Exports:
         return key
 
 
-async def _walked(model: ModelSite, walk: Walk[Line]) -> list[Line] | None:
+async def _walked(model: ModelSite, walk: Walk[Raw]) -> list[Raw] | None:
     """Do one step of a walk, in HTTP's name: what it sees, everybody may."""
     step = walk.page()
     try:
@@ -146,5 +114,5 @@ async def _walked(model: ModelSite, walk: Walk[Line]) -> list[Line] | None:
             reply = await model.tell(Verb(call.verb), call.argument, access=PUBLIC)
             call = step.send(call.result(reply))
     except StopIteration as over:
-        found: list[Line] | None = over.value
+        found: list[Raw] | None = over.value
         return found

@@ -175,6 +175,10 @@ class Answer(Connection):
                 raise HTTPOutputError("Tried to write more data than Content-Length")
         return chunk
 
+    def close(self) -> None:
+        """Close the connection though the answer is not complete, as Tornado's does."""
+        self._break()
+
     def _break(self) -> None:
         """End a connection whose answer can't be told from the next any more."""
         connection = self._connection

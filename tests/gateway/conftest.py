@@ -15,7 +15,10 @@ from tests.gateway.harness import TRANSPORT
 SERVES = ("harness", ".running(", "mailbox_client")  # what a module with a server has in it
 # About what other processes do, and long: nothing in them hangs on how bytes come in.
 OF_ONE_TRANSPORT = ("test_http_transport", "test_http_ends", "test_short_way")
-ABOUT_OTHERS = ("test_users", "test_past_processes", "test_permission_map", "test_gate_table")
+ABOUT_OTHERS = (
+    "test_users", "test_past_processes", "test_permission_map", "test_gate_table",
+    "test_admin_access", "test_admin_session", "test_admin_data",
+)  # fmt: skip
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
