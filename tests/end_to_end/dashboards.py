@@ -105,6 +105,13 @@ class Panel:
         self.window.open(f"{self.url}/_admin/#{TOKEN}")
         self.wait_for("document.querySelector('tr[data-model=films]')")
 
+    def begin(self) -> None:
+        """Go to the overview, logged in; the page is loaded anew only where that has to be."""
+        if self.window.run("return Boolean(document.querySelector('header.side'))"):
+            self.go("#/", "tr[data-model=films]")
+        else:
+            self.open()
+
     def go(self, view: str, until: str) -> None:
         """Go to a view, and wait until an element of it is there."""
         self.window.run("location.hash = arguments[0]", view)

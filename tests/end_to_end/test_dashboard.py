@@ -65,7 +65,7 @@ def opened(server: Started) -> Iterator[Panel]:
 @pytest.fixture
 def panel(opened: Panel) -> Panel:
     """The page, logged in and at the overview; what was logged before is forgotten."""
-    opened.open()
+    opened.begin()
     opened.window.logged("browser")
     opened.window.requested()
     return opened
@@ -79,6 +79,7 @@ def test_every_view_shows_real_data_without_an_error_or_a_request_elsewhere(
     server: Started, panel: Panel
 ) -> None:
     window = panel.window
+    panel.open()
     panel.wait_for_text("300", "tr[data-model=films]")
     assert window.run("return location.hash") == "", "the token is not left in the address"
     assert TOKEN not in window.run("return JSON.stringify({...localStorage, ...sessionStorage})")

@@ -21,7 +21,8 @@ export function Browse({ row, details }) {
   const list = useList(row, details.key, asked, columns)
   return html`
     <${Filters} details=${details} asked=${asked} change=${change} problem=${list.problem} />
-    <${Travel} row=${row} at=${asked.as_of} change=${(as_of) => change({ as_of, skip: asked.skip })} problem=${list.problem} />
+    <${Travel} row=${row} at=${asked.as_of} change=${(as_of) => change({ as_of, skip: asked.skip })}
+      problem=${list.problem} />
     <div class="bar-top">
       <${Range} list=${list} asked=${asked} change=${change} />
       <${News} list=${list} />
@@ -103,16 +104,21 @@ function useList(row, key, asked, columns) {
 }
 
 function withFields(asked, columns) {
-  const pairs = [['take', asked.take], ['fields', columns.join(',')]]
+  const pairs = [
+    ['take', asked.take],
+    ['fields', columns.join(',')],
+  ]
   const query = pageQuery({ ...asked, take: 50 })
   return `?${query ? `${query}&` : ''}${encoded(pairs)}`
 }
 
 function withChange(rows, key, kind, id, item) {
-  return rows?.map((one) => {
-    if (one[key] !== id) return one
-    return kind === 'delete' ? { ...one, [GONE]: true } : item
-  }) ?? rows
+  return (
+    rows?.map((one) => {
+      if (one[key] !== id) return one
+      return kind === 'delete' ? { ...one, [GONE]: true } : item
+    }) ?? rows
+  )
 }
 
 const GONE = Symbol('deleted since')
@@ -131,11 +137,14 @@ function Range({ list, asked, change }) {
   const count = list.rows?.length ?? 0
   const page = (skip) => change({ skip })
   return html`<div class="range" role="group" aria-label="Pages">
-    <button type="button" class="quiet" disabled=${!asked.skip} onClick=${() => page(Math.max(0, asked.skip - asked.take))}>Previous</button>
+    <button type="button" class="quiet" disabled=${!asked.skip}
+      onClick=${() => page(Math.max(0, asked.skip - asked.take))}>Previous</button>
     <span class="numbers">${count ? `${number(asked.skip + 1)}–${number(asked.skip + count)} of ${number(list.total)}` : list.rows ? 'none' : ''}</span>
-    <button type="button" class="quiet" disabled=${!list.more} onClick=${() => page(asked.skip + count)}>Next</button>
+    <button type="button" class="quiet" disabled=${!list.more}
+      onClick=${() => page(asked.skip + count)}>Next</button>
     <label class="unseen" for="take">Items a page</label>
-    <select id="take" value=${String(asked.take)} onChange=${(event) => change({ take: Number(event.target.value) })}>
+    <select id="take" value=${String(asked.take)}
+      onChange=${(event) => change({ take: Number(event.target.value) })}>
       ${[25, 50, 100, 200].map((one) => html`<option value=${one}>${one} a page</option>`)}
     </select>
   </div>`
@@ -145,12 +154,12 @@ function News({ list }) {
   const { created, deleted } = list.news
   if (!created && !deleted) return null
   const text = [created && `${number(created)} created`, deleted && `${number(deleted)} deleted`]
-  return html`<button type="button" class="news" onClick=${list.reload}>${text.filter(Boolean).join(', ')} since – reload</button>`
+  return html`<button type="button" class="news" onClick=${list.reload}>
+    ${text.filter(Boolean).join(', ')} since – reload</button>`
 }
 
 function Columns({ details, columns, setColumns }) {
-  const toggle = (name, on) =>
-    setColumns(on ? [...columns, name] : columns.filter((one) => one !== name))
+  const toggle = (name, on) => setColumns(on ? [...columns, name] : columns.filter((one) => one !== name))
   return html`<details class="menu">
     <summary>Columns</summary>
     <fieldset>
@@ -159,7 +168,8 @@ function Columns({ details, columns, setColumns }) {
         .filter((one) => !one.hidden && one.name !== details.key)
         .map(
           (one) => html`<label key=${one.name}>
-            <input type="checkbox" checked=${columns.includes(one.name)} onChange=${(event) => toggle(one.name, event.target.checked)} />
+            <input type="checkbox" checked=${columns.includes(one.name)}
+              onChange=${(event) => toggle(one.name, event.target.checked)} />
             ${one.name}
           </label>`,
         )}
@@ -172,7 +182,10 @@ function Items({ row, details, asked, columns, list, change }) {
   if (!list.rows.length) return html`<${NoItems} row=${row} asked=${asked} change=${change} />`
   const fields = columns.map((name) => details.fields.find((one) => one.name === name) ?? { name })
   const past = asked.as_of === '' ? '' : encoded([['as_of', asked.as_of]])
-  const head = fields.map((field) => html`<${SortHead} key=${field.name} field=${field} details=${details} sort=${asked.sort} change=${change} />`)
+  const head = fields.map(
+    (field) =>
+      html`<${SortHead} key=${field.name} field=${field} details=${details} sort=${asked.sort} change=${change} />`,
+  )
   return html`<${Table} caption=${`Items of ${row.name}`} head=${head} kind="items" busy=${list.isBusy}>
     ${list.rows.map((item) => {
       const id = item[details.key]
@@ -180,7 +193,8 @@ function Items({ row, details, asked, columns, list, change }) {
       return html`<tr key=${id} class=${kind}>
         ${fields.map((field, index) =>
           index === 0
-            ? html`<th scope="row"><a class="id" title=${id} href=${link(['models', row.name, 'items', id], past)}>${short(id)}</a></th>`
+            ? html`<th scope="row"><a class="id" title=${id} href=${link(['models', row.name, 'items', id], past)}>
+              ${short(id)}</a></th>`
             : html`<${Cell} key=${field.name} value=${item[field.name]} />`,
         )}
       </tr>`
@@ -206,8 +220,11 @@ function NoItems({ row, asked, change }) {
       <button type="button" onClick=${() => change({ filters: [] })}>Remove all filters</button>
     <//>`
   }
-  if (asked.as_of !== '') return html`<${Empty} title="There were no items then."><p>Move the slider to a later event.</p><//>`
-  if (asked.skip) return html`<${Empty} title="There are no items this far on."><button type="button" onClick=${() => change({ skip: 0 })}>First page</button><//>`
+  if (asked.as_of !== '')
+    return html`<${Empty} title="There were no items then."><p>Move the slider to a later event.</p><//>`
+  if (asked.skip)
+    return html`<${Empty} title="There are no items this far on.">
+      <button type="button" onClick=${() => change({ skip: 0 })}>First page</button><//>`
   return html`<${Empty} title=${`${row.name} has no items yet.`}>
     <p><a href=${link(['models', row.name, 'new'])}>Create the first one</a>, or send one:</p>
     <pre>curl -X POST ${location.origin}${row.path} -H 'Content-Type: application/json' -d '{…}'</pre>

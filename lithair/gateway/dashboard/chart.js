@@ -32,10 +32,7 @@ function options(place, { write, least }, hover) {
       { ...axis, size: 22, space: 80, grid: { show: false }, values: (_, at) => at.map(minute) },
       { ...axis, size: 48, space: 28, values: (_, values) => values.map(write) },
     ],
-    series: [
-      {},
-      { stroke: () => colour('color'), width: 1.5, points: { show: false } },
-    ],
+    series: [{}, { stroke: () => colour('color'), width: 1.5, points: { show: false } }],
     hooks: {
       setCursor: [(chart) => hover(chart.cursor.idx)],
     },

@@ -11,11 +11,13 @@ export function Filters({ details, asked, change, problem }) {
     ${asked.filters.map(
       (one, index) => html`<span class="chip" key=${index}>
         <span><b>${one.field}</b> ${NAMES[one.operator]} ${one.value}</span>
-        <button type="button" aria-label=${`Remove the filter ${one.field} ${NAMES[one.operator]} ${one.value}`} onClick=${() => remove(index)}>×</button>
+        <button type="button" aria-label=${`Remove the filter ${one.field} ${NAMES[one.operator]} ${one.value}`}
+          onClick=${() => remove(index)}>×</button>
       </span>`,
     )}
     <${More} fields=${fields} details=${details} add=${add} />
-    ${problem?.status === 400 && !problem.message.includes('as_of') && html`<p class="fault" role="alert">${problem.message}</p>`}
+    ${problem?.status === 400 && !problem.message.includes('as_of') && html`<p class="fault" role="alert">
+      ${problem.message}</p>`}
   </div>`
 }
 
@@ -40,10 +42,14 @@ function More({ fields, details, add }) {
     <select aria-label="Operator" value=${operator} onChange=${(event) => setOperator(event.target.value)}>
       ${OPERATORS.map(([sign, text]) => html`<option key=${sign} value=${sign}>${text}</option>`)}
     </select>
-    ${needsValue &&
-    html`<input aria-label="Value" value=${value} list=${choices ? 'filter-choices' : null} autocomplete="off"
-      placeholder=${operator === '[' ? 'one,two,three' : 'value'} onInput=${(event) => setValue(event.target.value)} />`}
-    ${choices && html`<datalist id="filter-choices">${choices.map((one) => html`<option value=${String(one)} />`)}</datalist>`}
+    ${
+      needsValue &&
+      html`<input aria-label="Value" value=${value} list=${choices ? 'filter-choices' : null} autocomplete="off"
+      placeholder=${operator === '[' ? 'one,two,three' : 'value'}
+        onInput=${(event) => setValue(event.target.value)} />`
+    }
+    ${choices && html`<datalist id="filter-choices">${choices.map((one) => html`<option value=${String(one)} />`)}
+      </datalist>`}
     <button>Add filter</button>
   </form>`
 }

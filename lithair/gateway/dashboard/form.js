@@ -25,7 +25,9 @@ export function read(details, item, draft) {
   for (const field of details.fields) {
     const raw = draft[field.name]
     if (!raw) continue
-    const { value, fault } = raw.isNull ? { value: null } : valueOf(shapeOf(field, details.definitions), raw.text)
+    const { value, fault } = raw.isNull
+      ? { value: null }
+      : valueOf(shapeOf(field, details.definitions), raw.text)
     if (fault) faults[field.name] = fault
     else if (field.hidden || !item || !same(item[field.name], value)) changed[field.name] = value
   }
@@ -42,7 +44,8 @@ export function Fields({ details, item, draft, setDraft, faults, theirs, isNew =
         const { [field.name]: _, ...others } = draft
         setDraft(raw ? { ...others, [field.name]: raw } : others)
       }
-      return html`<${Field} key=${field.name} field=${field} details=${details} item=${item} raw=${draft[field.name]}
+      return html`<${Field} key=${field.name} field=${field} details=${details} item=${item}
+        raw=${draft[field.name]}
         set=${set} fault=${faults[field.name]} theirs=${theirs} isNew=${isNew} isFixed=${fixed} />`
     })}
   </div>`
@@ -70,13 +73,21 @@ function Field({ field, details, item, raw, set, fault, theirs, isNew, isFixed }
       <span class="hint" id=${`${id}-hint`}>${hint(field, shape, isNew)}</span>
     </div>
     <div class="control">
-      ${isFixed ? html`<output id=${id}>${value == null ? 'null' : text}</output>` : control(field, shape, text, isNull, isNew, raw, common, change)}
-      ${field.nullable && !isFixed && html`<label class="null"><input type="checkbox" checked=${isNull} onChange=${(event) => set({ text: isNull ? text : '', isNull: event.target.checked })} aria-label=${`${field.name} is null`} /> null</label>`}
-      ${isChanged && html`<button type="button" class="quiet" onClick=${() => set(null)} aria-label=${`Undo the change of ${field.name}`}>Undo</button>`}
+      ${isFixed ? html`<output id=${id}>${value == null ? 'null' : text}
+        </output>` : control(field, shape, text, isNull, isNew, raw, common, change)}
+      ${field.nullable && !isFixed && html`<label class="null">
+        <input type="checkbox" checked=${isNull}
+        onChange=${(event) => set({ text: isNull ? text : '', isNull: event.target.checked })}
+        aria-label=${`${field.name} is null`} /> null</label>`}
+      ${isChanged && html`<button type="button" class="quiet" onClick=${() => set(null)}
+        aria-label=${`Undo the change of ${field.name}`}>Undo</button>`}
       ${field.ref && value && html`<${Referred} to=${field.ref} id=${value} />`}
     </div>
     ${fault && html`<p class="fault" id=${`${id}-fault`} role="alert">${fault}</p>`}
-    ${differs && html`<p class="theirs">Now <code>${brief(theirs[field.name] ?? null)}</code> <button type="button" class="quiet" onClick=${() => set({ text: textOf(shape, theirs[field.name]), isNull: theirs[field.name] === null })}>Take it</button></p>`}
+    ${differs && html`<p class="theirs">Now <code>${brief(theirs[field.name] ?? null)}
+      </code> <button type="button" class="quiet"
+      onClick=${() => set({ text: textOf(shape, theirs[field.name]), isNull: theirs[field.name] === null })}>Take
+      it</button></p>`}
   </div>`
 }
 
@@ -89,13 +100,21 @@ function control(field, shape, text, isNull, isNew, raw, common, change) {
       ${choices.map((one) => html`<option key=${one} value=${one}>${one}</option>`)}
     </select>`
   }
-  const placeholder = isNull ? 'null' : field.hidden ? 'not shown; write to change it' : isNew ? preset(field) : ''
+  const placeholder = isNull
+    ? 'null'
+    : field.hidden
+      ? 'not shown; write to change it'
+      : isNew
+        ? preset(field)
+        : ''
   const isLong = shape.kind === 'json' || text.length > LONG || text.includes('\n')
   if (isLong) {
     const rows = Math.min(12, Math.max(2, text.split('\n').length, Math.ceil(text.length / 90)))
-    return html`<textarea ...${common} class=${shape.kind === 'json' ? 'json' : ''} rows=${rows} placeholder=${placeholder} spellcheck="false" value=${isNull ? '' : text} onInput=${change}></textarea>`
+    return html`<textarea ...${common} class=${shape.kind === 'json' ? 'json' : ''} rows=${rows}
+      placeholder=${placeholder} spellcheck="false" value=${isNull ? '' : text} onInput=${change}></textarea>`
   }
-  return html`<input ...${common} type="text" inputmode=${shape.kind === 'number' ? 'decimal' : null} class=${shape.kind === 'number' ? 'n' : ''}
+  return html`<input ...${common} type="text" inputmode=${shape.kind === 'number' ? 'decimal' : null}
+    class=${shape.kind === 'number' ? 'n' : ''}
     placeholder=${placeholder} autocomplete="off" value=${isNull ? '' : text} onInput=${change} />`
 }
 

@@ -28,11 +28,15 @@ export function History({ row, id, at, version, isGone }) {
   return html`<section class="history" aria-labelledby="history-title">
     <h2 id="history-title">History</h2>
     ${problem && html`<${Notice}>${problem.message}<//>`}
-    ${events && !events.length && !problem && html`<${Empty} title="Nothing is known of it."><p>Compaction has dropped its events; keep them with <code>keep_history</code>.</p><//>`}
-    ${events &&
-    html`<ol>
-      ${events.map((event, index) => html`<${Event} key=${event.seq} row=${row} id=${id} event=${event} before=${events[index - 1]} at=${at} />`).reverse()}
-    </ol>`}
+    ${events && !events.length && !problem && html`<${Empty} title="Nothing is known of it.">
+      <p>Compaction has dropped its events; keep them with <code>keep_history</code>.</p><//>`}
+    ${
+      events &&
+      html`<ol>
+      ${events.map((event, index) => html`<${Event} key=${event.seq} row=${row} id=${id} event=${event}
+        before=${events[index - 1]} at=${at} />`).reverse()}
+    </ol>`
+    }
   </section>`
 }
 
@@ -48,7 +52,8 @@ function Event({ row, id, event, before, at }) {
     </p>
     ${event.by && html`<p class="by">by ${event.by}</p>`}
     ${changes.length > 0 && html`<${Differences} changes=${changes} />`}
-    ${event.operation === 'update' && before && !changes.length && html`<p class="muted">Nothing that is shown.</p>`}
+    ${event.operation === 'update' && before && !changes.length &&
+      html`<p class="muted">Nothing that is shown.</p>`}
   </li>`
 }
 
@@ -57,7 +62,8 @@ export function Differences({ changes }) {
     ${changes.map(
       (one) => html`<div key=${one.name}>
         <dt>${one.name}</dt>
-        <dd><del><span class="unseen">from </span>${shown(one.old)}</del> <ins><span class="unseen">to </span>${shown(one.new)}</ins></dd>
+        <dd><del><span class="unseen">from </span>${shown(one.old)}</del> <ins><span class="unseen">to </span>
+          ${shown(one.new)}</ins></dd>
       </div>`,
     )}
   </dl>`

@@ -50,10 +50,16 @@ export function ItemPage({ row, details, id }) {
       <section aria-label="Item">
         ${problem && html`<${Gone} problem=${problem} at=${at} />`}
         ${!problem && !seen && html`<${Waiting} what="Asking for it" />`}
-        ${!problem && seen && html`<${Editor} key=${at} row=${row} details=${details} id=${id} seen=${seen} theirs=${theirs} setSeen=${setSeen}
-            setTheirs=${setTheirs} isPast=${at !== ''} isTouched=${isTouched} reload=${reload} />`}
+        ${
+          !problem &&
+          seen &&
+          html`<${Editor} key=${at} row=${row} details=${details} id=${id} seen=${seen} theirs=${theirs}
+            setSeen=${setSeen}
+            setTheirs=${setTheirs} isPast=${at !== ''} isTouched=${isTouched} reload=${reload} />`
+        }
       </section>
-      <${History} row=${row} id=${id} at=${at} version=${seen && at === '' ? seen.etag : ''} isGone=${Boolean(problem)} />
+      <${History} row=${row} id=${id} at=${at} version=${seen && at === '' ? seen.etag : ''}
+        isGone=${Boolean(problem)} />
     </div>
   `
 }
@@ -74,7 +80,8 @@ function Past({ row, id, at }) {
 function Gone({ problem, at }) {
   if (problem.status !== 404) return html`<${Notice}>${problem.message}<//>`
   return at === ''
-    ? html`<${Empty} title="This item is not there."><p>It was deleted, or never was. What the log still holds of it stands in its history.</p><//>`
+    ? html`<${Empty} title="This item is not there.">
+      <p>It was deleted, or never was. What the log still holds of it stands in its history.</p><//>`
     : html`<${Empty} title="It was not there then."><p>Choose another version in its history.</p><//>`
 }
 
@@ -126,26 +133,39 @@ function Editor({ row, details, id, seen, theirs, setSeen, setTheirs, isPast, is
   }
   const serverFaults = state.problem?.fields ?? {}
   return html`<form class="editor" onSubmit=${save}>
-    ${theirs && html`<${Overtaken} theirs=${theirs} seen=${seen} isRefused=${state.problem?.status === 412} rebase=${rebase} discard=${discard} />`}
-    ${state.problem && state.problem.status !== 412 && html`<${Refused} problem=${state.problem} details=${details} />`}
-    <${Fields} details=${details} item=${seen.item} draft=${draft} setDraft=${touch} faults=${{ ...serverFaults, ...faults }} theirs=${theirs?.item} isFixed=${isPast} />
-    ${!isPast &&
-    html`<div class="buttons">
-      <button class="primary" disabled=${!count || state.runs || Object.keys(faults).length > 0}>${state.runs ? 'Saving…' : 'Save'}</button>
+    ${theirs && html`<${Overtaken} theirs=${theirs} seen=${seen} isRefused=${state.problem?.status === 412}
+      rebase=${rebase} discard=${discard} />`}
+    ${state.problem && state.problem.status !== 412 &&
+      html`<${Refused} problem=${state.problem} details=${details} />`}
+    <${Fields} details=${details} item=${seen.item} draft=${draft} setDraft=${touch}
+      faults=${{ ...serverFaults, ...faults }} theirs=${theirs?.item} isFixed=${isPast} />
+    ${
+      !isPast &&
+      html`<div class="buttons">
+      <button class="primary" disabled=${!count || state.runs || Object.keys(faults).length > 0}>
+        ${state.runs ? 'Saving…' : 'Save'}</button>
       <button type="button" class="quiet" disabled=${!Object.keys(draft).length} onClick=${discard}>Discard</button>
       <span class="said">${state.said ?? (count ? `${count} changed` : '')}</span>
       <span class="space"></span>
-      <${Act} label="Delete" kind="danger" act=${remove} ask=${{ title: `Delete ${id}?`, text: 'It can still be seen in its history, until a compaction drops it.' }} />
-    </div>`}
+      <${Act} label="Delete" kind="danger" act=${remove}
+        ask=${{ title: `Delete ${id}?`, text: 'It can still be seen in its history, until a compaction drops it.' }} />
+    </div>`
+    }
   </form>`
 }
 
-const pick = (item, like) => Object.fromEntries(Object.keys(like).filter((one) => one in item).map((one) => [one, item[one]]))
+const pick = (item, like) =>
+  Object.fromEntries(
+    Object.keys(like)
+      .filter((one) => one in item)
+      .map((one) => [one, item[one]]),
+  )
 
 function Overtaken({ theirs, seen, isRefused, rebase, discard }) {
   const names = differences(seen.item, theirs.item).map((one) => one.name)
   return html`<${Notice} tone="warn">
-    <p>${isRefused ? 'Not saved: somebody' : 'Somebody'} else has changed this item since you opened it (event ${seqOf(theirs.etag)}): <b>${names.join(', ') || 'nothing that is shown'}</b>.</p>
+    <p>${isRefused ? 'Not saved: somebody' : 'Somebody'} else has changed this item since you opened
+      it (event ${seqOf(theirs.etag)}): <b>${names.join(', ') || 'nothing that is shown'}</b>.</p>
     <div class="buttons">
       <button type="button" onClick=${rebase}>Keep my changes, on top of theirs</button>
       <button type="button" class="quiet" onClick=${discard}>Discard mine</button>
@@ -184,9 +204,13 @@ export function Create({ row, details }) {
     <div class="bar-top"><a href=${link(['models', row.name])}>All ${row.name}</a><h2>New item</h2></div>
     <form class="editor alone" onSubmit=${send}>
       ${state.problem && html`<${Refused} problem=${state.problem} details=${details} />`}
-      <${Fields} details=${details} item=${null} draft=${draft} setDraft=${(next) => { setDraft(next); setState({}) }} faults=${{ ...state.problem?.fields, ...faults }} isNew />
+      <${Fields} details=${details} item=${null} draft=${draft} setDraft=${(next) => {
+        setDraft(next)
+        setState({})
+      }} faults=${{ ...state.problem?.fields, ...faults }} isNew />
       <div class="buttons">
-        <button class="primary" disabled=${state.runs || Object.keys(faults).length > 0}>${state.runs ? 'Creating…' : 'Create'}</button>
+        <button class="primary" disabled=${state.runs || Object.keys(faults).length > 0}>
+          ${state.runs ? 'Creating…' : 'Create'}</button>
         <a class="button quiet" href=${link(['models', row.name])}>Cancel</a>
       </div>
     </form>

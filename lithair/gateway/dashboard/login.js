@@ -52,16 +52,17 @@ const wrongToken = (problem) =>
 function ByName() {
   const [{ runs, problem }, send] = useSending()
   const wantsCode = Boolean(problem?.fields?.code)
-  const work = ({ username, password, code }) =>
-    logInAs(username.value, password.value, code?.value)
+  const work = ({ username, password, code }) => logInAs(username.value, password.value, code?.value)
   return html`<form onSubmit=${(event) => send(event, work)}>
     <label for="username">User</label>
     <input id="username" name="username" autocomplete="username" required />
     <label for="password">Password</label>
     <input id="password" name="password" type="password" autocomplete="current-password" required />
-    ${wantsCode &&
-    html`<label for="code">Code of the second factor</label>
-      <input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" required />`}
+    ${
+      wantsCode &&
+      html`<label for="code">Code of the second factor</label>
+      <input id="code" name="code" inputmode="numeric" autocomplete="one-time-code" required />`
+    }
     ${problem && html`<p class="fault" role="alert">${wrongName(problem)}</p>`}
     <button disabled=${runs}>Log in</button>
   </form>`

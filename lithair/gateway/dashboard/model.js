@@ -22,18 +22,21 @@ export function ModelPage() {
   useEffect(() => close, [name])
   if (!row) {
     return html`<h1>${name}</h1>
-      <${Empty} title=${`There is no model ${name}.`}><p>The models are listed in the <a href="#/">overview</a>.</p><//>`
+      <${Empty} title=${`There is no model ${name}.`}><p>The models are listed in the <a href="#/">overview</a>.</p>
+        <//>`
   }
   return html`
     <div class="top">
       <h1>${name}</h1>
       <${State} is=${state(row)} title=${row.detail} />
-      <p class="facts"><code>${row.path}</code>${row.rule === 'gated' ? html`<span> · asks for a session</span>` : ''}</p>
+      <p class="facts"><code>${row.path}</code>
+        ${row.rule === 'gated' ? html`<span> · asks for a session</span>` : ''}</p>
     </div>
     ${row.detail && html`<${Notice}>${row.detail}<//>`}
     <${Tabs} name=${name} part=${part} />
     ${problem && html`<${Notice}>${problem.message}<//>`}
-    ${details ? html`<${Part} row=${row} details=${details} part=${part} id=${id} />` : !problem && html`<${Waiting} what="Asking for its fields" />`}
+    ${details ? html`<${Part} row=${row} details=${details} part=${part} id=${id} />` : !problem &&
+      html`<${Waiting} what="Asking for its fields" />`}
   `
 }
 

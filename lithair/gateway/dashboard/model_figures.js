@@ -10,8 +10,11 @@ export function ModelFigures({ row, details }) {
   return html`
     <${Charts} model=${row.name} />
     ${!stats && html`<${Notice} tone="warn">Its process does not answer at the moment.<//>`}
-    ${stats?.damaged > 0 &&
-    html`<${Notice}>${plural(stats.damaged, 'record')} failed the check when read. Run <code>lithair verify</code> on its directory.<//>`}
+    ${
+      stats?.damaged > 0 &&
+      html`<${Notice}>${plural(stats.damaged, 'record')} failed the check when read. Run <code>lithair
+        verify</code> on its directory.<//>`
+    }
     <div class="columns">
       <${Facts} title="Items" facts=${[
         ['Items', number(stats?.item_count)],
@@ -19,19 +22,33 @@ export function ModelFigures({ row, details }) {
         ['Warm, read back when asked for', number(stats?.warm_count)],
         ['RAM', html`<${Ram} row=${row} />`],
         ['Kept hot', retention(row.retention)],
-        ['Fields in RAM when warm', details.fields.filter((one) => one.in_ram).map((one) => one.name).join(', ')],
+        [
+          'Fields in RAM when warm',
+          details.fields
+            .filter((one) => one.in_ram)
+            .map((one) => one.name)
+            .join(', '),
+        ],
       ]} />
       <${Facts} title="Log" facts=${[
         ['Last event', number(stats?.seq)],
         ['On disk', bytes(stats?.raftlog_size_bytes)],
         ['Events since compaction', number(stats?.events_since_last_compaction)],
-        ['Last compaction', stats?.last_compaction_at ? `${time(stats.last_compaction_at)}, ${ago(stats.last_compaction_at)}` : 'never'],
+        [
+          'Last compaction',
+          stats?.last_compaction_at
+            ? `${time(stats.last_compaction_at)}, ${ago(stats.last_compaction_at)}`
+            : 'never',
+        ],
         ['', html`<${Compact} row=${row} kind="" />`],
       ]} />
       <${Facts} title="Work, since the process began" facts=${[
         ['Reads', number(counters?.reads)],
         ['Writes', number(counters?.writes)],
-        ['Created, updated, deleted', counters && ['create', 'update', 'delete'].map((one) => number(counters.events[one])).join(', ')],
+        [
+          'Created, updated, deleted',
+          counters && ['create', 'update', 'delete'].map((one) => number(counters.events[one])).join(', '),
+        ],
         ['Commits', number(counters?.commits.count)],
         ['Commit p50', seconds(counters?.commits.p50_s)],
         ['Commit p99', seconds(counters && p99(row))],
@@ -54,7 +71,8 @@ function Facts({ title, facts }) {
   return html`<section class="panel">
     <h2>${title}</h2>
     <dl>
-      ${facts.map(([name, value]) => (name ? html`<div><dt>${name}</dt><dd>${value}</dd></div>` : html`<div class="wide"><dt class="unseen">Action</dt><dd>${value}</dd></div>`))}
+      ${facts.map(([name, value]) => (name ? html`<div><dt>${name}</dt><dd>${value}</dd></div>` :
+        html`<div class="wide"><dt class="unseen">Action</dt><dd>${value}</dd></div>`))}
     </dl>
   </section>`
 }
@@ -68,6 +86,7 @@ function retention({ count, age_s, max_bytes }) {
   if (!bounds.length) return 'all items'
   return bounds.map(([bound, write]) => {
     const isSet = bound.value !== bound.declared
-    return html`<span class="bound">${write(bound.value)}${isSet ? html` <small>by ${bound.variable}</small>` : ''}</span>`
+    return html`<span class="bound">${write(bound.value)}${isSet ? html` <small>by ${bound.variable}</small>` : ''}
+      </span>`
   })
 }

@@ -60,12 +60,14 @@ function Model({ row }) {
   const stats = row.stats
   return html`<tr data-model=${row.name}>
     <th scope="row"><a href=${link(['models', row.name])}>${row.name}</a><small>${row.path}</small></th>
-    <td><${State} is=${state(row)} title=${row.detail} />${row.detail && html`<small class="fault">${row.detail}</small>`}</td>
+    <td><${State} is=${state(row)} title=${row.detail} />
+      ${row.detail && html`<small class="fault">${row.detail}</small>`}</td>
     <td class="n">${number(stats?.item_count)}</td>
     <td class="n">${number(stats?.hot_count)}</td>
     <td class="n">${number(stats?.warm_count)}</td>
     <td class="n"><${Ram} row=${row} /></td>
-    <td class="n">${bytes(stats?.raftlog_size_bytes)}<small>${stats ? plural(stats.events_since_last_compaction, 'event') : ''}</small></td>
+    <td class="n">${bytes(stats?.raftlog_size_bytes)}<small>
+      ${stats ? plural(stats.events_since_last_compaction, 'event') : ''}</small></td>
     <td>${stats && (stats.compaction_running ? 'running' : ago(stats.last_compaction_at))}</td>
     <td class="n">${seconds(p99(row))}</td>
     <td class="n">${number(row.streams?.readers)}</td>
@@ -103,7 +105,8 @@ function Processes() {
   if (!told) return null
   const head = html`
     <${Head}>Process<//><${Head}>Kind<//><${Head}>State<//><${Head} kind="n">PID<//>
-    <${Head} kind="n">CPU time<//><${Head} kind="n">Memory<//><${Head} kind="n">Restarts<//><${Head} kind="n">Since<//>
+    <${Head} kind="n">CPU time<//><${Head} kind="n">Memory<//><${Head} kind="n">Restarts<//>
+      <${Head} kind="n">Since<//>
   `
   return html`<${Table} caption="Processes" head=${head}>
     ${told.processes.map(

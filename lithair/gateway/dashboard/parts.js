@@ -69,14 +69,16 @@ export function Act({ label, act, ask, kind = '', busy = `${label}…`, disabled
     </button>
     ${state.said && html`<span class="said">${state.said}</span>`}
     ${state.problem && html`<span class="fault" role="alert">${state.problem.message}</span>`}
-    ${asks &&
-    html`<${Dialog} title=${ask.title} onClose=${() => setAsks(false)}>
+    ${
+      asks &&
+      html`<${Dialog} title=${ask.title} onClose=${() => setAsks(false)}>
       <p>${ask.text}</p>
       <div class="buttons">
         <button type="button" class=${kind} onClick=${run}>${ask.yes ?? label}</button>
         <button type="button" class="quiet" onClick=${() => setAsks(false)}>Cancel</button>
       </div>
-    <//>`}
+    <//>`
+    }
   </span>`
 }
 
@@ -95,7 +97,8 @@ export function Dialog({ title, onClose, children }) {
 
 // A table that scrolls by itself, also by keyboard.
 export function Table({ caption, head, children, kind = '', busy = false }) {
-  return html`<div class=${`scroll ${kind}`} role="region" aria-label=${caption} tabindex="0" aria-busy=${busy ? 'true' : 'false'}>
+  return html`<div class=${`scroll ${kind}`} role="region" aria-label=${caption} tabindex="0"
+    aria-busy=${busy ? 'true' : 'false'}>
     <table>
       <caption class="unseen">${caption}</caption>
       <thead><tr>${head}</tr></thead>
@@ -110,7 +113,8 @@ export const Head = ({ children, kind = '' }) => html`<th scope="col" class=${ki
 export function Cell({ value }) {
   if (value == null) return html`<td class="muted">${value === null ? 'null' : ''}</td>`
   if (typeof value === 'number') return html`<td class="n">${String(value)}</td>`
-  if (typeof value === 'object') return html`<td><code title=${JSON.stringify(value)}>${brief(value, 48)}</code></td>`
+  if (typeof value === 'object')
+    return html`<td><code title=${JSON.stringify(value)}>${brief(value, 48)}</code></td>`
   return html`<td title=${String(value).length > 40 ? String(value) : null}>${brief(String(value), 64)}</td>`
 }
 
@@ -118,7 +122,8 @@ export function Cell({ value }) {
 export function Bar({ part, whole, label }) {
   const share = whole > 0 ? Math.min(1, part / whole) : 0
   const tone = share > 0.95 ? 'high' : ''
-  return html`<svg class=${`bar ${tone}`} viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label=${label}>
+  return html`<svg class=${`bar ${tone}`} viewBox="0 0 100 4" preserveAspectRatio="none" role="img"
+    aria-label=${label}>
     <rect class="whole" width="100" height="4" />
     <rect class="part" width=${share * 100} height="4" />
   </svg>`

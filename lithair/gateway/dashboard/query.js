@@ -59,7 +59,8 @@ export function pageQuery(asked) {
 
 // Readable where it may be: of what the grammar uses only & + % # and space are escaped.
 export function encoded(pairs) {
-  const part = (text) => encodeURIComponent(text).replace(/%(3E|3C|3D|21|7E|5B|5D|2C|3A)/g, (x) => decodeURIComponent(x))
+  const part = (text) =>
+    encodeURIComponent(text).replace(/%(3E|3C|3D|21|7E|5B|5D|2C|3A)/g, (x) => decodeURIComponent(x))
   return pairs.map(([name, value]) => `${encodeURIComponent(name)}=${part(String(value))}`).join('&')
 }
 

@@ -30,7 +30,8 @@ export function Travel({ row, at, change, problem }) {
     event.preventDefault()
     choose(event.target.elements.moment.value.trim())
   }
-  const fault = problem && (problem.status === 410 || (problem.status === 400 && problem.message.includes('as_of')))
+  const fault =
+    problem && (problem.status === 410 || (problem.status === 400 && problem.message.includes('as_of')))
   return html`<div class=${`travel ${isPast ? 'past' : ''}`} role="group" aria-label="Time travel">
     <label for="travel">As of</label>
     <input id="travel" type="range" min=${Math.min(oldest, last)} max=${last} value=${shown}
@@ -39,11 +40,14 @@ export function Travel({ row, at, change, problem }) {
       onChange=${(event) => settle(event.target.value)} />
     <form onSubmit=${send}>
       <input key=${moved ?? at} name="moment" aria-label="Event number or time" autocomplete="off"
-        defaultValue=${moved ?? at} placeholder=${`now, event ${last}`} title="A number of an event, or a time such as 2026-01-31T12:00:00Z" />
+        defaultValue=${moved ?? at} placeholder=${`now, event ${last}`}
+          title="A number of an event, or a time such as 2026-01-31T12:00:00Z" />
     </form>
-    ${isPast &&
-    html`<button type="button" class="quiet" onClick=${() => choose('')}>Back to now</button>`}
-    ${fault && html`<p class="fault" role="alert">${problem.message} ${problem.told.oldest_seq != null && html`<button type="button" class="quiet" onClick=${() => choose(String(problem.told.oldest_seq))}>Go to event ${number(problem.told.oldest_seq)}</button>`}</p>`}
+    ${isPast && html`<button type="button" class="quiet" onClick=${() => choose('')}>Back to now</button>`}
+    ${fault && html`<p class="fault" role="alert">
+      ${problem.message} ${problem.told.oldest_seq != null &&
+      html`<button type="button" class="quiet" onClick=${() => choose(String(problem.told.oldest_seq))}>Go to
+      event ${number(problem.told.oldest_seq)}</button>`}</p>`}
     <span class="unseen" role="status">${isPast ? `Shown as of ${isSeq ? `event ${at}` : at}` : ''}</span>
   </div>`
 }
