@@ -128,7 +128,7 @@ class View:
 
     def history_entry(self, event: Event, before: Event | None) -> bytes:
         """Encode one event of an item's history; `before` is the item's event before it."""
-        entry = {
+        entry: dict[str, object] = {
             "seq": event.seq,
             "operation": OPERATIONS[EventKind(event.kind)],
             "timestamp": rfc3339(event.time_ms),

@@ -214,7 +214,8 @@ class AdminHandler(ProblemHandler):
             await self.flush()
             if self.request.method != "HEAD":
                 async for piece in flow.pieces:
-                    self.write(piece)
+                    # Tornado's type of a chunk has a bare `dict` in it.
+                    self.write(piece)  # pyright: ignore[reportUnknownMemberType]
                     await self.flush()
         except (LithairError, Problem) as error:
             _log.error("%s was cut off: %s", self.request.path, error)

@@ -96,7 +96,7 @@ class Overview:
             told["rss_bytes"] = None if cost is None else cost.rss_bytes
             processes.append(told)
         declared = self._declaration
-        page = {
+        page: dict[str, object] = {
             "version": status.version,
             "started": status.started,
             "url": status.url,

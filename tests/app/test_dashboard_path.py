@@ -10,7 +10,7 @@ class Email(Model):
     text: str = ""
 
 
-def told(app: Lithair) -> list[str]:
+def told(app: Lithair) -> tuple[str, ...]:
     with pytest.raises(Mistakes) as mistakes:
         app.declaration({}, {})
     return mistakes.value.sentences
