@@ -11,6 +11,7 @@ from typing import Final
 import click
 import msgspec
 
+from lithair.cli.completion import complete_models
 from lithair.cli.formats import FORMATS, NDJSON, WRITERS, Writer, format_of
 from lithair.cli.printing import ProgressLine, to_stdout
 from lithair.cli.served import Served
@@ -22,7 +23,7 @@ STDOUT: Final = "-"
 
 
 @click.command()
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete_models)
 @click.argument("target", metavar="[FILE]", default=STDOUT)
 @click.option(
     "--format",

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from lithair.cli.completion import complete_models
 from lithair.cli.filters import filters_of
 from lithair.cli.printing import cells, say, to_stdout
 from lithair.cli.served import Served
@@ -40,7 +41,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
+@click.argument("name", metavar="MODEL", shell_complete=complete_models)
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
 @click.option("--sort", default=None, metavar="-A,B", help="By these fields; - is descending.")
 @click.option("--skip", default=0, type=click.IntRange(0), help="Leave out so many first.")

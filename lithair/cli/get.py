@@ -2,6 +2,7 @@
 
 import click
 
+from lithair.cli.completion import complete_models
 from lithair.cli.printing import indented, say, to_stdout
 from lithair.cli.served import Served
 from lithair.cli.server import run_dir_option
@@ -10,7 +11,7 @@ from lithair.errors import NotFound
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
+@click.argument("name", metavar="MODEL", shell_complete=complete_models)
 @click.argument("item_id", metavar="ID")
 @click.option("--fields", default=None, metavar="A,B", help="Only these fields, and the id.")
 @click.option("--as-of", default=None, metavar="WHEN", help="As it was: a seq, or a time.")

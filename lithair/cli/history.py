@@ -5,6 +5,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from lithair.cli.completion import complete_models
 from lithair.cli.printing import cell, say, to_stdout
 from lithair.cli.served import Served
 from lithair.cli.server import run_dir_option
@@ -20,7 +21,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode  # Any: JSON
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
+@click.argument("name", metavar="MODEL", shell_complete=complete_models)
 @click.argument("item_id", metavar="ID")
 @run_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print the events as a JSON array.")

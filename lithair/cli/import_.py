@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, cast
 import click
 import msgspec
 
+from lithair.cli.completion import complete_models
 from lithair.cli.formats import CSV, FORMATS, JSON, NDJSON, format_of
 from lithair.cli.import_book import Counts, ImportBook, Meant
 from lithair.cli.import_writes import CREATE, REPLACE, UPSERT, Batch, Entry, ImportWrites, Refused
@@ -48,7 +49,7 @@ class Asked(NamedTuple):
 
 
 @click.command("import")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete_models)
 @click.argument("path", metavar="FILE")
 @click.option(
     "--format",
@@ -86,7 +87,7 @@ def import_(name: str, path: str, run_dir: str | None, as_json: bool, **asked: A
             raise LithairError(f"{work.broken_off()}. {AGAIN}") from None
         except LithairError as error:
             if book.progress.rows:
-                click.echo(f"{work.broken_off()}. {AGAIN}, when what follows is mended:", err=True)
+                click.echo(f"{work.broken_off()}. {AGAIN}. Why it was broken off:", err=True)
             raise error
         finally:
             work.progress.end()
@@ -108,7 +109,9 @@ def _rows(given: InputFile, form: str | None, served: Served) -> Iterator[Row]:
     if chosen is None:
         first = next(chunks, b"")
         chunks = itertools.chain((first,), chunks)
-        chosen = {b"[": JSON, b"{": NDJSON}.get(first.lstrip(b"\xef\xbb\xbf" + SPACE)[:1], CSV)
+        chosen = {b"[": JSON, b"{": NDJSON, b"": NDJSON}.get(
+            first.lstrip(b"\xef\xbb\xbf" + SPACE)[:1], CSV
+        )
     return ROWS[chosen](chunks, served.described)
 
 

@@ -22,6 +22,7 @@ from lithair.storage.import_files import ProgressFile, RefusedRows
 from lithair.storage.input_file import STDIN, InputFile
 
 DIGEST_BYTES: Final = 16
+NAMELESS: Final = (STDIN, "/dev/", "/proc/")  # these, and pipes, have no place beside them
 PROGRESS_ENDING: Final = ".progress"
 REFUSED_ENDING: Final = ".bad.ndjson"
 
@@ -75,7 +76,7 @@ class ImportBook:
 
     def __init__(self, meant: Meant, given: InputFile, seq: int) -> None:
         """Find out where to begin; `seq` is the model's present one."""
-        has_name = given.is_regular and given.path != STDIN  # a pipe's, if it has any, is no place
+        has_name = given.is_regular and not given.path.startswith(NAMELESS)
         name = meant.source or (given.path if has_name else "")
         stem = f"{name}.{meant.model}" if name else meant.model
         content = _named(meant.source) or given.digest()

@@ -22,7 +22,7 @@ from lithair.cli.served import Served
 from lithair.client.calls import Call
 from lithair.client.raw import Raw
 from lithair.core.decide import HookFailed
-from lithair.errors import Conflict, FieldError, LithairError, NotFound
+from lithair.errors import Conflict, Dropped, FieldError, LithairError, NotFound
 from lithair.wire.messages import Reply
 from lithair.wire.protocol import Verb
 
@@ -272,7 +272,10 @@ class ImportWrites:
         self._take(call, self._served.start(call))
 
     def _take(self, call: Call[Any], asked: "Future[Reply]") -> None:  # Any: no matter what
-        self._served.result(call, asked)
+        try:
+            self._served.result(call, asked)
+        except Dropped:
+            pass  # it was done before, and a compaction has merged its events since
         self._seq = max(self._seq, asked.result().seq)
 
 

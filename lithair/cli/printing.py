@@ -23,9 +23,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 def say(line: str | bytes) -> None:
-    """Write a line to stdout."""
-    text = line if isinstance(line, bytes) else line.encode("utf-8", "replace")
-    sys.stdout.buffer.write(text + b"\n")
+    """Write a line to stdout; JSON that a terminal gets is escaped further, and means the same."""
+    if isinstance(line, bytes) and sys.stdout.isatty():
+        line = safe(line.decode())
+    data = line if isinstance(line, bytes) else line.encode("utf-8", "replace")
+    sys.stdout.buffer.write(data + b"\n")
 
 
 @contextlib.contextmanager

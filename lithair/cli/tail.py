@@ -10,6 +10,7 @@ from typing import Final
 import click
 import msgspec
 
+from lithair.cli.completion import complete_models
 from lithair.cli.filters import filters_of
 from lithair.cli.printing import cell, safe, say, to_stdout
 from lithair.cli.served import Served
@@ -24,7 +25,7 @@ ITEM_CHARACTERS_MAX: Final = 200  # in a line for people
 
 
 @click.command()
-@click.argument("name", metavar="MODEL")
+@click.argument("name", metavar="MODEL", shell_complete=complete_models)
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
 @click.option(
     "--since",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Run = Callable[..., Done]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
     app = library(tmp_path_factory.mktemp("library"))
     with pytest.MonkeyPatch.context() as patch:

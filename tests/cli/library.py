@@ -45,6 +45,13 @@ class Reader(Model):
     name: str
 
 
+class Leaf(Model):
+    """What there are thousands of; nobody removes them."""
+
+    title: Indexed[str]
+    pages: Indexed[int]
+
+
 class Librarian(ModelHandler[Book]):
     def before_create(self, item: Book) -> Book:
         if item.title == "forbidden":
@@ -59,6 +66,7 @@ def library(folder: Path) -> Lithair:
         Lithair()
         .with_handler(Librarian(Book, folder / "books"), "/api/books")
         .with_model(Reader, folder / "readers", "/api/readers")
+        .with_model(Leaf, folder / "leaves", "/api/leaves")
         .with_run_dir(folder / "run")
         .with_port(0)
     )

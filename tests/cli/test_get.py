@@ -44,7 +44,7 @@ def test_some_fields_of_an_item_as_it_was(books: Handle[Book], book: Book, run: 
     ("arguments", "status", "says"),
     [
         (("get", "books", "nope"), 1, "books has no item 'nope'"),
-        (("get", "movies", "b1"), 1, "it has Book (books), Reader (readers)"),
+        (("get", "movies", "b1"), 1, "it has Book (books), Reader (readers), Leaf (leaves)"),
         (("get", "books", "b1", "--fields", "colour"), 2, "there is no field 'colour'; the fields"),
         (("get", "books", "b1", "--as-of", "monday"), 2, "as_of"),
         (("get", "books", "b1", "--run-dir", "elsewhere"), 4, "no server answers"),

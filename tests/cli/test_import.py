@@ -220,7 +220,7 @@ def test_what_is_no_csv_of_this_model_is_told_at_once(
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("movies", "in.ndjson"), 1, "it has Book (books), Reader (readers)"),
+        (("movies", "in.ndjson"), 1, "it has Book (books), Reader (readers), Leaf (leaves)"),
         (("books", "no.ndjson"), 1, "no.ndjson can't be read: No such file"),
         (("books", "."), 1, ". is a directory"),
         (("books", "in.ndjson", "--run-dir", "elsewhere"), 4, "no server answers"),

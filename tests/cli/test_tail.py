@@ -57,14 +57,14 @@ def tailing(*arguments: str) -> Generator[Tail]:
             process.kill()
 
 
-def model_process(server: "Server") -> psutil.Process:
+def model_process(server: "Server", name: str) -> psutil.Process:
     def look() -> psutil.Process | None:
         for child in psutil.Process(server.pid).children(recursive=True):
-            if "lithair: model books" in " ".join(child.cmdline()):
+            if f"lithair: model {name}" in " ".join(child.cmdline()):
                 return child
         return None
 
-    return wait_until(look, "the process of the books")
+    return wait_until(look, f"the process of {name}")
 
 
 def test_changes_come_in_order_over_a_death_of_the_models_process_and_ctrl_c_ends_it(
@@ -75,7 +75,7 @@ def test_changes_come_in_order_over_a_death_of_the_models_process_and_ctrl_c_end
         told = tail.told()
         assert (told["operation"], told["model"], told["id"]) == ("create", "books", "b1")
         assert (told["item"]["title"], told["item"]["shelf_mark"]) == (first.title, "A 7")
-        model_process(server).kill()
+        model_process(server, "books").kill()
         books.patch("b1", {"pages": 474})
         books.delete("b1")
         after = [tail.told(), tail.told()]
