@@ -12,7 +12,8 @@ from typing import Final, NamedTuple, cast
 from lithair.core.choice import Choice, choose, is_span, span_of
 from lithair.core.event import Slot
 from lithair.core.index import SortedIndex
-from lithair.core.look import Look, ValueOf
+from lithair.core.look import Look
+from lithair.core.order import Order
 from lithair.core.query import Filter, Query, refuse
 from lithair.core.shape import Reader
 from lithair.core.tables import Tables
@@ -23,6 +24,8 @@ SLICE_TOLD: Final = 2048  # the same where nothing has to be decoded
 SLICE_COLD: Final = 16  # the same of evicted items: 10 us each from the page cache, 100 from a disk
 SORTED_COLD: Final = 4096  # evicted items put in the order of the log at a time: 2 ms
 LOOKS_MAX: Final = 1 << 16  # at slots that changed meanwhile; past them the rest is done in one go
+CANDIDATES_MAX: Final = 1 << 15  # taken out of an index in one go: 3 ms
+CANDIDATES_SHARE: Final = 16  # or this part of all, as going through all of them takes that time
 WALK_MAX: Final = 4096  # entries of an index that are tried for a page in one go: 0.5 ms
 
 
@@ -51,7 +54,7 @@ class Scan:
         self._slice = SLICE_SLOTS
         self._run: list[Slot] = []  # the next of the cold ones, the first one in the log last
         self._looks = 0
-        self._matched: dict[Slot, None] = {}  # in the order in which they were found
+        self._order = Order((), None)
         self._slots: Iterator[Slot] = iter(())
 
     def advance(self) -> Found | None:
@@ -62,15 +65,18 @@ class Scan:
             if found is not None:
                 return found
             look = self._look = Look(self._tables, self._query)
+            self._order = Order(look.order, self._wanted())
             self._slice = SLICE_SLOTS if look.decodes else SLICE_TOLD
             self._slots = self._candidates()
             self._tables.watchers.append(self)
         slots = list(islice(self._slots, self._slice))
-        self._matched.update(dict.fromkeys(look.passing(slots, self._known)))
+        self._order.add(look.passing(slots, self._known))
         if len(slots) == self._slice:
             return None
         if self._run or look.cold or (len(self.touched) > SLICE_COLD and self._looks < LOOKS_MAX):
             self._look_further(look)
+            return None
+        if self._order.narrow():
             return None
         self.close()
         return self._conclude(look)
@@ -88,7 +94,7 @@ class Scan:
         for _ in range(min(len(self._run), SLICE_COLD)):
             slot = self._run.pop()
             if slot not in self.touched and look.passes(slot, self._payload(slot)):
-                self._matched[slot] = None
+                self._order.passes(slot)
 
     def close(self) -> None:
         """Stop watching; to be called when the scan is given up."""
@@ -96,9 +102,12 @@ class Scan:
             self._tables.watchers.remove(self)
 
     def _look_again(self, look: Look, slots: list[Slot]) -> None:
-        for slot in slots:
-            self._matched.pop(slot, None)
-        self._matched.update(dict.fromkeys(look.passing(slots)))
+        self._order.look_again(slots, look.passing(slots))
+
+    def _wanted(self) -> int | None:
+        """Say how many there have to be in order; None is all: `after` may stand anywhere."""
+        query = self._query
+        return query.skip + query.take + 1 if query.after is None else None
 
     def _conclude(self, look: Look) -> Found:
         self._look_again(look, list(self.touched))
@@ -106,20 +115,15 @@ class Scan:
             if self._tables.projection.keys[slot] is None:
                 continue
             if look.passes(slot, self._payload(slot)):
-                self._matched[slot] = None
-        total = len(self._matched)
+                self._order.passes(slot)
         after = None if self._query.after is None else self._slot_of_after()
-        if after is not None and after not in self._matched:
+        if after is not None and look.decodes and not self._order.holds(after):
             # It may not match any more since the page before: its place still tells where to go.
-            self._matched[after] = None
-            if look.decodes:
-                look.rank(after, self._payload(after))
-        order = sorted(self._matched)
-        for value_of, descending in reversed(look.order):
-            order = _sorted_by(order, value_of, descending=descending)
-        start = 0 if after is None else order.index(after) + 1
-        page = order[start + self._query.skip :]
-        return Found(page[: self._query.take], total, len(page) > self._query.take)
+            look.rank(after, self._payload(after))
+        order, total = self._order.slots(after)
+        start = self._query.skip + (0 if after is None else order.index(after) + 1)
+        stop = start + self._query.take
+        return Found(order[start:stop], total, len(order) > stop)
 
     def _slot_of_after(self) -> Slot:
         assert self._query.after is not None
@@ -140,7 +144,7 @@ class Scan:
             chosen = choose(self._tables, test)
             if chosen is not None and chosen.size < (best.size if best else len(slots)):
                 best = chosen
-        if best is None:
+        if best is None or best.size > max(CANDIDATES_MAX, len(slots) // CANDIDATES_SHARE):
             return cast(Iterator[Slot], iter(slots))
         self._known = best.test
         return iter(list(best.slots))
@@ -248,14 +252,3 @@ class Scan:
         live = (Slot(slot) for slot in range(first, len(keys)) if keys[slot] is not None)
         page = list(islice(live, query.skip, query.skip + query.take + 1))
         return Found(page[: query.take], total, len(page) > query.take)
-
-
-def _sorted_by(order: list[Slot], value_of: ValueOf, *, descending: bool) -> list[Slot]:
-    """Sort by one value, stably; null comes last in both directions."""
-    by_value = cast(Callable[[Slot], Sortable], value_of)
-    try:
-        return sorted(order, key=by_value, reverse=descending)
-    except TypeError:  # a null is among them: with nothing can it be compared
-        nulls = [slot for slot in order if value_of(slot) is None]
-        others = [slot for slot in order if value_of(slot) is not None]
-        return sorted(others, key=by_value, reverse=descending) + nulls

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from lithair.core import order
 from lithair.core.command import Action
 from lithair.core.event import Slot
-from lithair.core.scan import SLICE_TOLD, Found, Scan
+from lithair.core.scan import SLICE_SLOTS, SLICE_TOLD, Found, Scan
 from lithair.core.values import Sortable
 from tests.core.films import Bench, rows_of
 from tests.core.test_query import Item, filled, ordered, scan_of
@@ -58,23 +59,23 @@ def made(seed: int) -> tuple[Bench, list[Item]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("order", SORTS, ids=str)
+@pytest.mark.parametrize("by", SORTS, ids=str)
 def test_a_list_by_indexed_fields_is_what_looking_at_every_item_gives(
-    seed: int, order: list[tuple[str, bool]]
+    seed: int, by: list[tuple[str, bool]]
 ) -> None:
     bench, live = made(seed)
     afters = [None, *(str(row["id"]) for row in live[::5])]
     for (name, sign, value), skip, take, after in product(TESTS, (0, 3), (0, 1, 4), afters):
         operand = int(value) if name == "year" else value
         pairs = [(name, sign + value), ("skip", str(skip)), ("take", str(take))]
-        if order:
-            pairs.append(("sort", ",".join("-" * down + by for by, down in order)))
+        if by:
+            pairs.append(("sort", ",".join("-" * down + field for field, down in by)))
         if after is not None:
             pairs.append(("after", after))
         # The item of `after` tells where to go on whether or not it passes itself.
         passing = [row["id"] for row in live if passes(row, name, sign, operand)]
         wanted = [row for row in live if row["id"] in (*passing, after)]
-        keys = [row["id"] for row in ordered(wanted, order)]
+        keys = [row["id"] for row in ordered(wanted, by)]
         rest = keys[skip if after is None else skip + keys.index(after) + 1 :]
         page = bench.page(*pairs)
         assert [row["id"] for row in rows_of(page)] == rest[:take], pairs
@@ -151,3 +152,32 @@ def test_a_page_of_what_many_pass_costs_no_more_than_a_page(
     page = bench.page(("year", ">=1"), ("sort", "-genre"), ("take", "5"), ("skip", "10"))
     assert page["total"] == sum(number % 7 >= 1 for number in range(3000))
     assert 15 < walked < 25
+
+
+@pytest.mark.parametrize("changes", [0, 3, 40])
+@pytest.mark.parametrize("sort", ["-rating", "rating,-year", "-stock,genre"])
+def test_many_are_put_in_order_some_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, sort: str, changes: int
+) -> None:
+    """What changes in the midst of it counts as it is at the end; more than is spared, too."""
+    monkeypatch.setattr(order, "NARROW_SLOTS", 64)
+    monkeypatch.setattr(order, "SPARE", 8)
+    pairs = [("rating", "<9"), ("sort", sort), ("skip", "3"), ("take", "20")]
+    bench = filled(1000)
+    scan, steps = scan_of(bench, *pairs), 0
+    while steps < 1000 // SLICE_SLOTS + 4:
+        assert scan.advance() is None
+        steps += 1
+    first = bench.ids(*pairs)
+    for number in range(changes):
+        bench.do(Action.PATCH, first[number % 20], f'{{"rating": {number % 9}, "stock": 9}}')
+        bench.do(Action.PATCH, str(number * 11), '{"rating": 8.5, "stock": 8}')
+        bench.do(Action.DELETE, str(number * 13 + 1))
+    found = finished(scan)
+    keys = [bench.state.tables.projection.keys[slot] for slot in found.slots]
+    assert keys == bench.ids(*pairs)
+    rows = [row for row in rows_of(bench.page()) if float(str(row["rating"])) < 9]
+    by = [(name.removeprefix("-"), name.startswith("-")) for name in sort.split(",")]
+    assert keys == [row["id"] for row in ordered(rows, by)][3:23]
+    assert found.total == len(rows)
+    assert found.has_more
