@@ -1,6 +1,7 @@
 """Records and frames: what is encoded comes back exactly; other bytes are refused by name."""
 
 import contextlib
+import zlib
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from lithair.core.record import (
     check_record,
     decode_record,
     encode_record,
+    payload_in,
     record_length,
 )
 from lithair.errors import UnknownFormat
@@ -237,3 +239,25 @@ def test_a_frame_out_of_the_chain_or_out_of_order_is_none_of_it(
     data, _ = encoded(frames, Position(first, 0))
     assert check_frames(data, 0, crc, first, 1 << 64).end == (len(data) if crc == 1 else 0)
     assert check_frames(data, 0, 1, seq, 1 << 64).end == (len(data) if seq == first else 0)
+
+
+def test_an_author_stands_at_the_end_of_its_record() -> None:
+    event = Event(7, 1_000, 2, "k", b'{"id":"k"}')
+    plain = encode_record(event, None)
+    event.author = "ada é"
+    authored = encode_record(event, None)
+    assert authored[len(plain) :] == "ada é".encode() + b"\x06\x00"
+    assert authored[8:25] == plain[8:25]  # seq, time and kind
+    assert authored[25] == plain[25] | 64
+    assert authored[26 : len(plain)] == plain[26:]
+    assert payload_in(authored, 0) == event.payload
+    assert decode_record(authored, 0).author == "ada é"
+
+
+def test_an_author_that_is_longer_than_its_record_is_none() -> None:
+    event = Event(7, 1_000, 2, "k", b"{}", author="ada")
+    record = bytearray(encode_record(event, None))
+    record[-2:] = b"\xff\x00"
+    record[:4] = zlib.crc32(record[4:]).to_bytes(4, "little")
+    with pytest.raises(BadRecord, match="author"):
+        decode_record(bytes(record), 0)
