@@ -165,7 +165,7 @@ def test_many_are_put_in_order_some_at_a_time(
     pairs = [("rating", "<9"), ("sort", sort), ("skip", "3"), ("take", "20")]
     bench = filled(1000)
     scan, steps = scan_of(bench, *pairs), 0
-    while steps < 1000 // SLICE_SLOTS + 4:
+    while steps < 1000 // SLICE_SLOTS + 12:
         assert scan.advance() is None
         steps += 1
     first = bench.ids(*pairs)
