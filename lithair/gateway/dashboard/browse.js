@@ -11,6 +11,7 @@ import { Travel } from './travel.js'
 import { isNumeric } from './values.js'
 
 const SHOWN_FIRST = 8
+const NO_NEWS = { create: 0, update: 0, delete: 0 }
 const FLASH_MS = 1500
 
 export function Browse({ row, details }) {
@@ -25,7 +26,7 @@ export function Browse({ row, details }) {
       problem=${list.problem} />
     <div class="bar-top">
       <${Range} list=${list} asked=${asked} change=${change} />
-      <${News} list=${list} />
+      <${News} list=${list} asked=${asked} />
       <span class="space"></span>
       <${Columns} details=${details} columns=${columns} setColumns=${setColumns} />
       <a class="button" href=${link(['models', row.name, 'new'])}>New item</a>
@@ -71,7 +72,7 @@ function useColumns(details, named) {
 
 function useList(row, key, asked, columns) {
   const [state, setState] = useState({ rows: null, total: null, problem: null })
-  const [news, setNews] = useState({ created: 0, deleted: 0 })
+  const [news, setNews] = useState(NO_NEWS)
   const [again, setAgain] = useState(0)
   const [flashed, setFlashed] = useState(new Set())
   const url = row.path + withFields(asked, columns)
@@ -81,7 +82,7 @@ function useList(row, key, asked, columns) {
     get(url, { signal: stop.signal })
       .then(({ data }) => {
         setState({ rows: data.data, total: data.total, more: data.has_more, problem: null })
-        setNews({ created: 0, deleted: 0 })
+        setNews(NO_NEWS)
       })
       .catch((error) => {
         if (isAbort(error)) return
@@ -95,7 +96,7 @@ function useList(row, key, asked, columns) {
     return hear(({ kind, id, item, at }) => {
       if (!at) return
       setState((before) => ({ ...before, rows: withChange(before.rows, key, kind, id, item) }))
-      setNews((before) => counted(before, kind))
+      setNews((before) => ({ ...before, [kind]: before[kind] + 1 }))
       setFlashed((before) => new Set(before).add(id))
       setTimeout(() => setFlashed((before) => without(before, id)), FLASH_MS)
     })
@@ -122,11 +123,6 @@ function withChange(rows, key, kind, id, item) {
 }
 
 const GONE = Symbol('deleted since')
-const counted = (news, kind) => ({
-  created: news.created + (kind === 'create'),
-  deleted: news.deleted + (kind === 'delete'),
-})
-
 function without(set, one) {
   const rest = new Set(set)
   rest.delete(one)
@@ -150,12 +146,17 @@ function Range({ list, asked, change }) {
   </div>`
 }
 
-function News({ list }) {
-  const { created, deleted } = list.news
-  if (!created && !deleted) return null
-  const text = [created && `${number(created)} created`, deleted && `${number(deleted)} deleted`]
-  return html`<button type="button" class="news" onClick=${list.reload}>
-    ${text.filter(Boolean).join(', ')} since – reload</button>`
+// Rows are changed where they stand; whether they still belong there is for a reload to find out.
+function News({ list, asked }) {
+  const { create, update, delete: gone } = list.news
+  const isOrdered = asked.sort || asked.filters.length
+  const text = [
+    create && `${number(create)} created`,
+    gone && `${number(gone)} deleted`,
+    isOrdered && update && `${number(update)} changed`,
+  ].filter(Boolean)
+  if (!text.length) return null
+  return html`<button type="button" class="news" onClick=${list.reload}>${text.join(', ')} since – reload</button>`
 }
 
 function Columns({ details, columns, setColumns }) {

@@ -54,7 +54,8 @@ function Change({ row, details, change }) {
 }
 
 function What({ details, change: { kind, item, before } }) {
-  if (kind === 'update' && before) return html`<${Differences} changes=${differences(before, item)} />`
+  if (kind === 'update' && before) return html`<${Differences}
+    changes=${differences(before, item, details.fields)} />`
   const names = details.fields.filter(
     (one) => one.name !== details.key && item[one.name] != null && item[one.name] !== '',
   )

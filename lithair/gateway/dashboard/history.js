@@ -7,7 +7,7 @@ import { encoded } from './query.js'
 import { link } from './route.js'
 import { differences } from './values.js'
 
-export function History({ row, id, at, version, isGone }) {
+export function History({ row, fields, id, at, version, isGone }) {
   const [events, setEvents] = useState(null)
   const [problem, setProblem] = useState(null)
   useEffect(() => {
@@ -33,15 +33,16 @@ export function History({ row, id, at, version, isGone }) {
     ${
       events &&
       html`<ol>
-      ${events.map((event, index) => html`<${Event} key=${event.seq} row=${row} id=${id} event=${event}
+      ${events.map((event, index) => html`<${Event} key=${event.seq} row=${row} fields=${fields} id=${id}
+        event=${event}
         before=${events[index - 1]} at=${at} />`).reverse()}
     </ol>`
     }
   </section>`
 }
 
-function Event({ row, id, event, before, at }) {
-  const changes = before && event.operation === 'update' ? differences(before.item, event.item) : []
+function Event({ row, fields, id, event, before, at }) {
+  const changes = before && event.operation === 'update' ? differences(before.item, event.item, fields) : []
   const isShown = at === String(event.seq)
   const to = link(['models', row.name, 'items', id], encoded([['as_of', event.seq]]))
   return html`<li aria-current=${isShown ? 'true' : null}>

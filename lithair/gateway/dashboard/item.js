@@ -58,7 +58,8 @@ export function ItemPage({ row, details, id }) {
             setTheirs=${setTheirs} isPast=${at !== ''} isTouched=${isTouched} reload=${reload} />`
         }
       </section>
-      <${History} row=${row} id=${id} at=${at} version=${seen && at === '' ? seen.etag : ''}
+      <${History} row=${row} fields=${details.fields} id=${id} at=${at}
+        version=${seen && at === '' ? seen.etag : ''}
         isGone=${Boolean(problem)} />
     </div>
   `
@@ -133,9 +134,10 @@ function Editor({ row, details, id, seen, theirs, setSeen, setTheirs, isPast, is
   }
   const serverFaults = state.problem?.fields ?? {}
   return html`<form class="editor" onSubmit=${save}>
-    ${theirs && html`<${Overtaken} theirs=${theirs} seen=${seen} isRefused=${state.problem?.status === 412}
+    ${theirs && html`<${Overtaken} fields=${details.fields} theirs=${theirs} seen=${seen}
+      isRefused=${state.problem?.status === 412}
       rebase=${rebase} discard=${discard} />`}
-    ${state.problem && state.problem.status !== 412 &&
+    ${state.problem && !(theirs && state.problem.status === 412) &&
       html`<${Refused} problem=${state.problem} details=${details} />`}
     <${Fields} details=${details} item=${seen.item} draft=${draft} setDraft=${touch}
       faults=${{ ...serverFaults, ...faults }} theirs=${theirs?.item} isFixed=${isPast} />
@@ -161,8 +163,8 @@ const pick = (item, like) =>
       .map((one) => [one, item[one]]),
   )
 
-function Overtaken({ theirs, seen, isRefused, rebase, discard }) {
-  const names = differences(seen.item, theirs.item).map((one) => one.name)
+function Overtaken({ fields, theirs, seen, isRefused, rebase, discard }) {
+  const names = differences(seen.item, theirs.item, fields).map((one) => one.name)
   return html`<${Notice} tone="warn">
     <p>${isRefused ? 'Not saved: somebody' : 'Somebody'} else has changed this item since you opened
       it (event ${seqOf(theirs.etag)}): <b>${names.join(', ') || 'nothing that is shown'}</b>.</p>

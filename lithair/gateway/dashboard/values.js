@@ -80,10 +80,12 @@ export function mergePatch(one, other) {
   return patch
 }
 
-// [{ name, old, new }] of two versions of an item; either may be missing.
-export function differences(before, after) {
+// [{ name, old, new }] of two versions of an item; either may be missing. What the server fills in
+// with each write (`fields`) is no news.
+export function differences(before, after, fields = []) {
+  const filledIn = new Set(fields.filter((one) => one.filled_in).map((one) => one.name))
   const names = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])
   return [...names]
-    .filter((name) => !same(before?.[name], after?.[name]))
+    .filter((name) => !filledIn.has(name) && !same(before?.[name], after?.[name]))
     .map((name) => ({ name, old: before?.[name], new: after?.[name] }))
 }
