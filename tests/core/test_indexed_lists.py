@@ -154,7 +154,7 @@ def test_a_page_of_what_many_pass_costs_no_more_than_a_page(
     assert 15 < walked < 25
 
 
-@pytest.mark.parametrize("changes", [0, 3, 40])
+@pytest.mark.parametrize("changes", [0, 2, 40])
 @pytest.mark.parametrize("sort", ["-rating", "rating,-year", "-stock,genre"])
 def test_many_are_put_in_order_some_at_a_time(
     monkeypatch: pytest.MonkeyPatch, sort: str, changes: int
@@ -170,7 +170,7 @@ def test_many_are_put_in_order_some_at_a_time(
         steps += 1
     first = bench.ids(*pairs)
     for number in range(changes):
-        bench.do(Action.PATCH, first[number % 20], f'{{"rating": {number % 9}, "stock": 9}}')
+        bench.do(Action.PATCH, first[number % 20], '{"rating": 9.5, "stock": 9}')
         bench.do(Action.PATCH, str(number * 11), '{"rating": 8.5, "stock": 8}')
         bench.do(Action.DELETE, str(number * 13 + 1))
     found = finished(scan)
