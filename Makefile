@@ -1,7 +1,10 @@
 # make run    serve the example with the films and say what to try
 # make test   every check there is: format, lint, types, layers, tests
 # make fuzz   thousands of calls that schemathesis makes up of /openapi.json; takes minutes
-# make bench  the benchmarks; they write bench/RESULTS.md and take about half an hour
+# make bench  the benchmarks; they write bench/RESULTS.md, bench/results.json and two pictures, and
+#             take about an hour. What Lithair is compared with is installed in .bench
+# make bench-quick  whether the hot paths cost more instructions than bench/baseline.json has;
+#             under two minutes
 #
 # Each first makes .venv and installs what pyproject.toml names, again whenever that file has changed.
 
@@ -11,7 +14,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUNS := $(VENV)/.runs
 
-.PHONY: run test fuzz bench format clean
+.PHONY: run test fuzz bench bench-quick format clean
 
 run: $(RUNS)
 	@$(VENV)/bin/python examples/movies/start.py
@@ -25,12 +28,15 @@ fuzz: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.all
 
+bench-quick: $(INSTALLED)
+	@$(VENV)/bin/python -m bench.quick
+
 format: $(INSTALLED)
 	@$(VENV)/bin/ruff format lithair tests examples bench
 	@$(VENV)/bin/ruff check --fix lithair tests examples bench
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Whoever only wants to see it run need not wait for what checks and measures it.
 $(RUNS): pyproject.toml | $(VENV)/bin/python

@@ -1,9 +1,10 @@
-"""Runs the benchmarks and writes bench/RESULTS.md: `make bench`, about half an hour.
+"""Runs the benchmarks and writes bench/RESULTS.md: `make bench`, about an hour.
 
     python -m bench.all                  all of them
     python -m bench.all streams gated    these; the sections of the others stay as they are
 
-Some need 3 GB of disk below the project, and 1 GB of memory.
+Most need 3 GB of disk below the project, and 1 GB of memory; `scale` takes what is there, up to
+12 and 15 GB.
 """
 
 import re

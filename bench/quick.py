@@ -34,6 +34,7 @@ CONNECTIONS = 16
 WARMING = 12  # requests of each connection before the first pass: the interpreter specialises code
 REQUESTS = 8  # of each connection in a pass
 PASSES = 5
+KINDS = ("gateway", "model")  # of the processes that are counted
 NOTES = 2_000
 TOLERATED = 0.06  # of the baseline: what a repetition may differ by
 ANSWER_MAX_S = 60.0
@@ -219,10 +220,10 @@ def counted(kind: str) -> Generator[Counted]:
         yield found
 
 
-def count(kinds: Sequence[str] = ("gateway", "model")) -> Counts:
+def count() -> Counts:
     """Count everything."""
     found: Counts = {}
-    for kind in kinds:
+    for kind in KINDS:
         with counted(kind) as server:
             for work, make in works(server.token).items():
                 found[f"{kind}: {work}"] = server.measure(make)

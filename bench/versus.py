@@ -23,7 +23,7 @@ from bench.served import scratch
 from bench.sides.fastapi import FastApiSide
 from bench.sides.installed import Missing, peers_python, rust_program
 from bench.sides.lithair import LithairSide
-from bench.sides.pocketbase import PocketBaseSide
+from bench.sides.pocketbase import PocketbaseSide
 from bench.sides.rust import RustSide
 from bench.sides.side import (
     FOLDERS,
@@ -77,9 +77,9 @@ def sides(directory: Path) -> tuple[list[Side], dict[str, str]]:
     skipped: dict[str, str] = {}
     python = peers_python()
     if isinstance(python, Missing):
-        skipped |= {PocketBaseSide.name: python.why, FastApiSide.name: python.why}
+        skipped |= {PocketbaseSide.name: python.why, FastApiSide.name: python.why}
     else:
-        found.append(PocketBaseSide(directory / "pocketbase", python))
+        found.append(PocketbaseSide(directory / "pocketbase", python))
         found.append(FastApiSide(directory / "fastapi", python))
     program = rust_program()
     if isinstance(program, Missing):

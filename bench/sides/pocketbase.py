@@ -61,7 +61,7 @@ def schema(name: str, rule: str) -> dict[str, Any]:
     }
 
 
-class PocketBaseSide:
+class PocketbaseSide:
     name = "PocketBase"
     syncs = "nothing at a commit (SQLite in WAL mode, `synchronous=NORMAL`: at checkpoints)"
 
