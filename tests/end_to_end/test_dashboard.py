@@ -177,6 +177,28 @@ def test_an_item_is_created_seen_in_its_past_and_deleted(server: Started, panel:
     assert get(server, f"{PRODUCTS}/mug").status_code == 404
 
 
+def test_a_filter_finds_values_that_look_like_operators(server: Started, panel: Panel) -> None:
+    names = ["=1", ">x", "!", "~a", "null", "[a,b]", "a,b & c+d #1%", "<=", "é"]
+    panel.window.run("import('./query.js').then((it) => { window.query = it; })")
+    panel.wait_for("window.query")
+    with httpx2.Client(base_url=server.url) as client:
+        for number, name in enumerate(names):
+            product = {"id": f"odd-{number}", "name": name}
+            assert client.post(PRODUCTS, json=product).is_success
+        for number, name in enumerate(names):
+            told = panel.window.run(
+                "const asked = { filters: [{ field: 'name', operator: '', value: arguments[0] }] };"
+                "const text = query.filterQuery(asked);"
+                "return [text, query.parse(text).filters[0].value]",
+                name,
+            )
+            found = client.get(f"{PRODUCTS}?{told[0]}").json()["data"]
+            assert [item["id"] for item in found] == [f"odd-{number}"], told
+            assert told[1] == name
+        for number in range(len(names)):
+            assert client.delete(f"{PRODUCTS}/odd-{number}").is_success
+
+
 def test_changes_come_in_and_a_restart_of_a_model_is_shown(server: Started, panel: Panel) -> None:
     panel.go("#/models/films/changes", ".feed li")
     panel.wait_for_text("live", ".bar-top .state")

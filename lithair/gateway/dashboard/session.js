@@ -15,7 +15,7 @@ export async function start() {
 
 // The fragment of the link that the server prints; views begin with "#/".
 async function takeToken() {
-  const token = decodeURIComponent(location.hash.slice(1))
+  const token = location.hash.slice(1)
   if (!token || token.startsWith('/')) return false
   history.replaceState(null, '', location.pathname)
   try {

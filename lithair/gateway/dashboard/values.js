@@ -35,7 +35,9 @@ export function valueOf(shape, text) {
   }
   if (shape.kind === 'number' && !/^\s*-?\d/.test(text)) return { fault: 'is not a number' }
   try {
-    return { value: JSON.parse(text) }
+    const value = JSON.parse(text)
+    const isExact = !Number.isInteger(value) || Number.isSafeInteger(value)
+    return isExact ? { value } : { fault: 'has more digits than a browser keeps; send it by HTTP' }
   } catch {
     return { fault: shape.kind === 'number' ? 'is not a number' : 'is not JSON' }
   }
