@@ -20,6 +20,8 @@ run: $(RUNS)
 	@$(VENV)/bin/python examples/movies/start.py
 
 test: $(INSTALLED)
+	@# Tests start hundreds of processes; where nobody keeps bytecode, each would compile all of it again.
+	@$(VENV)/bin/python -m compileall -q lithair tests
 	@$(VENV)/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 fuzz: $(INSTALLED)
