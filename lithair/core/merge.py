@@ -16,6 +16,7 @@ Json = dict[str, object]
 
 
 _decode = msgspec.json.Decoder(dict[str, object]).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,7 +61,12 @@ def merge_patch(schema: Schema, payload: bytes, patch: bytes) -> bytes:
 
     A null for an unknown member is kept, so that the check names it as unknown.
     """
-    changes = _decode(patch)
+    try:
+        changes = _decode(patch)
+    except msgspec.ValidationError:  # a number beyond the range of floats; the check names it
+        changes = dict[str, object](_decode_members(patch))
+    if not any(value is None or isinstance(value, dict) for value in changes.values()):
+        return _encode({**_decode_members(payload), **changes})  # what most patches are
     unknown = {name: None for name in changes if name not in schema.by_wire}
     hints = {f.wire: f.type for f in schema.fields}
     return _encode(_merge(_decode(payload), changes, hints) | unknown)

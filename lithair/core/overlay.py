@@ -35,6 +35,7 @@ class Overlay:
         self, tables: Tables, graves: Graves, payload: Callable[[Slot], bytes], last_seq: int
     ) -> None:
         self.events: list[Event] = []
+        self.has_uniques = bool(tables.uniques)
         self._tables = tables
         self._graves = graves
         self._payload = payload  # of a slot, read from the disk when the item is evicted
@@ -84,7 +85,8 @@ class Overlay:
         self.events.append(event)
         self._undo.append((event.key, self._latest.get(event.key)))
         self._latest[event.key] = index
-        self._hold_values(event, before)
+        if self.has_uniques:
+            self._hold_values(event, before)
         return index
 
     def holder(self, wire: str, value: Sortable) -> str | None:
@@ -97,8 +99,6 @@ class Overlay:
 
     def unique_values(self, payload: bytes) -> list[tuple[str, Sortable]]:
         uniques = self._tables.uniques
-        if not uniques:
-            return []
         values = self._tables.index_values(payload)
         return [(wire, v) for wire, v in values.items() if wire in uniques and v is not None]
 

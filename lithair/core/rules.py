@@ -17,7 +17,7 @@ from lithair.core.overlay import Overlay, Present
 from lithair.core.schema import Schema
 from lithair.core.shape import Reader, nullable
 from lithair.core.tables import path_of
-from lithair.core.validation import ItemReader, changed_fields, invalid
+from lithair.core.validation import ItemReader, changed_fields, check_depth, invalid
 from lithair.core.view import View, Views
 from lithair.errors import FieldError
 from lithair.handler import ModelHandler
@@ -96,8 +96,13 @@ class ItemRules:
         view = self.view(command)
         if view.grants is not None:
             return self._guard.patched(view, view.grants, command.body, payload)
-        self.reader.fields(command.body)
-        return self.reader.item(merge_patch(self.schema, payload, command.body))
+        check_depth(command.body)
+        try:
+            merged = merge_patch(self.schema, payload, command.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.reader.fields(command.body)  # says what is wrong with it
+            raise
+        return self.reader.item(merged)
 
     def _fill_unseen(self, body: bytes, payload: bytes) -> bytes:
         """Give a replacement the present value of fields that its caller can't see and left out."""

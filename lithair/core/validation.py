@@ -26,11 +26,13 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
-def check_depth(body: bytes) -> None:
-    """Refuse JSON nested deeper than `DEPTH_MAX`; bodies with fewer brackets are not walked."""
-    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+def check_depth(body: bytes, depth: int = 0) -> None:
+    """Refuse JSON nested deeper than `DEPTH_MAX`; bodies with fewer brackets are not walked.
+
+    It stands `depth` levels deep itself.
+    """
+    if depth + body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
         return
-    depth = 0
     for token in _BRACKETS.findall(body):
         if token in (b"[", b"{"):
             depth += 1
@@ -114,12 +116,15 @@ class ItemReader:
 
     def items(self, body: bytes) -> list[bytes]:
         """Split a JSON array into the bytes of its elements; raises `Refusal`."""
-        check_depth(body)
         try:
-            return [bytes(raw) for raw in _decode_list(body)]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            items = list(map(bytes, _decode_list(body)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            check_depth(body)
             check_json(body)
             raise Refusal(422, "Expected a JSON array of items") from None
+        for item in items:  # each by itself: few have so many brackets that they have to be walked
+            check_depth(item, 1)
+        return items
 
     def fields(self, body: bytes) -> dict[str, msgspec.Raw]:
         """Split a JSON object into its members; raises `Refusal`."""

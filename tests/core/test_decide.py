@@ -130,6 +130,44 @@ def test_preconditions_hold_against_the_present_seq_and_404_comes_first() -> Non
     assert bench.do(Action.DELETE, "a", if_match=(7,)).status == 404
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "fields"),
+    [
+        ('{"rating": 1e999, "stock": 1}', 422, ["rating"]),
+        ('{"place": {"city": 1e999}}', 422, ["place"]),
+        ('{"rating": "x", "zz": 1}', 422, ["rating", "zz"]),
+        ('{"zz": null}', 422, ["zz"]),
+        ("[1]", 422, []),
+        ('{"rating": 1', 400, []),
+        ('{"title": "\\ud800"}', 400, []),
+        ('{"tags": ' + "[" * 63 + "]" * 63 + "}", 422, ["tags"]),
+        ('{"tags": ' + "[" * 64 + "]" * 64 + "}", 400, []),
+        ("[" * 2000 + "]" * 2000, 400, []),
+    ],
+)
+def test_a_patch_is_refused_with_its_faulty_fields(
+    body: str, status: int, fields: list[str]
+) -> None:
+    bench = Bench()
+    bench.do(Action.CREATE, body='{"id": "heat"}')
+    answer = bench.do(Action.PATCH, "heat", body)
+    assert (answer.status, sorted(faulty_fields(answer))) == (status, fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('[{"tags": ' + "[" * 62 + "]" * 62 + "}]", 422),
+        ('[{"tags": ' + "[" * 63 + "]" * 63 + "}]", 400),
+        ("[" * 2000, 400),
+        ('{"a": ' + "[" * 2000 + "]" * 2000 + "}", 400),
+        ("[" + '{"tags": ["[[[["]},' * 99 + '{"tags": ["a"]}]', 201),
+    ],
+)
+def test_a_bulk_is_nested_no_deeper_than_any_other_body(body: str, status: int) -> None:
+    assert Bench().do(Action.BULK, body=body).status == status
+
+
 def test_a_merge_patch_nulls_defaults_and_nests() -> None:
     bench = Bench()
     bench.do(Action.CREATE, body='{"id": "a", "year": 1, "stock": 4, "place": {"city": "Rom"}}')
