@@ -21,7 +21,7 @@ function options(place, { write, least }, hover) {
   return {
     width: place.clientWidth || 300,
     height: HEIGHT,
-    padding: [8, 4, 0, 0],
+    padding: [8, 10, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: {

@@ -148,7 +148,7 @@ function BackupDialog({ onClose }) {
   }
   return html`<${Dialog} title="Back up all models" onClose=${onClose}>
     <form onSubmit=${send}>
-      <p>A consistent copy of every model’s log, made while the server goes on.</p>
+      <p>A copy of every model’s log, made while the server goes on. Sessions are not in it.</p>
       <label for="directory">Directory on the server</label>
       <input id="directory" name="directory" placeholder="the default: backups/ and the time" autocomplete="off"
         aria-invalid=${state.problem ? 'true' : null} />
