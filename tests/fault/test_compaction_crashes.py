@@ -28,7 +28,7 @@ from tests.support.simulated_files import SimulatedFiles
 BATCHES = (60, 25, 1, 0, 40)  # before each compaction; some are written during each, too
 STEPS = ("sealed", "merged", "staged", "installed", "removed")
 ANSWERS_ONE_IN = 11
-RECOVERIES_EVERY = 37  # of the states, one in so many is crashed again at each call of its recovery
+RECOVERIES_EVERY = 73  # of the states, one in so many is crashed again at each call of its recovery
 SMALL = LogOptions(segment_bytes_max=1500, lock_wait_s=0)
 ARCHIVE = f"{DIRECTORY}/archive"
 tally = Tally()
@@ -144,7 +144,7 @@ def test_a_crash_at_any_storage_call_of_a_compaction_loses_nothing(script: Scrip
             script.check(disk, shot)
 
 
-@tally.at_least(4_500)
+@tally.at_least(2_200)
 def test_a_crash_during_the_recovery_from_one_loses_nothing_either(script: Script) -> None:
     number = 0
     for shot in script.shots:

@@ -26,9 +26,9 @@ from tests.support.simulated_files import SimulatedFiles
 
 BATCHES = 320
 SEEDS = {"always": 1, "interval": 2}
-EVERY_BYTE_OF = 16  # one batch in so many is cut at each byte, the others at every 31st
+EVERY_BYTE_OF = 32  # one batch in so many is cut at each byte, the others at every 31st
 UNSYNCED_BYTES_MAX = 450  # of them, most batches are shorter
-tally = Tally()  # 33,800 states when last counted
+tally = Tally()  # 30,000 states when last counted
 
 
 class Shot(NamedTuple):
