@@ -54,8 +54,8 @@ ROWS = (
     Row(
         "an evicted item by id",
         (
-            Bound(("retention", "evicted_of_many"), 2, "x a hot one of 1,000,000 events"),
-            Bound(("retention", "evicted_of_few"), 2, "x of 10,000"),
+            Bound(("retention", "evicted_of_many"), 2, "x a hot one, of 1,000,000"),
+            Bound(("retention", "evicted_of_few"), 2, "x, of 10,000"),
         ),
     ),
     Row(

@@ -45,6 +45,7 @@ def versus(found: dict) -> plt.Figure:
                 (max(most, 1), row), (4, 0), textcoords="offset points", va="center", fontsize=8,
             )  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(1, color="black", linewidth=1)
     axes.set_yticks(range(len(works)), [work["title"] for work in works])
     axes.invert_yaxis()
@@ -80,6 +81,8 @@ def scale(found: dict) -> plt.Figure:
     axes.loglog(counts, snapshots, "o-", label="from a snapshot", color=COLOURS[0])
     axes.set_xlabel("items")
     axes.set_ylabel("start of the server to ready, s")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.legend(frameon=False)
     axes = grid[1][1]
     middle = [sorted(one["get_per_s"])[len(one["get_per_s"]) // 2] / 1000 for one in points]
