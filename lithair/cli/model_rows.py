@@ -5,6 +5,7 @@ once; one that does not answer in time is a row without figures, and holds nobod
 """
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Final, cast
 
@@ -108,6 +109,22 @@ HEADS: Final = (
     "commit p99", "CPU", "RSS", "restarts",
 )  # fmt: skip
 TEXTS: Final = 2  # so many columns, from the left, are words; the rest are numbers
+# What is left out first where a terminal is too narrow for all of it.
+LEAST_WANTED: Final = (
+    "uncompacted", "events", "hot", "commit p99", "restarts", "CPU", "log", "RSS", "phase"
+)  # fmt: skip
+GAP: Final = 3  # between two columns, where a table is drawn
+
+
+def columns_within(width: int, rows: Sequence[Sequence[str]]) -> list[int]:
+    """Say which columns of HEADS are to be shown so that a table is no wider than this."""
+    widths = [max(map(len, column)) for column in zip(HEADS, *rows, strict=True)]
+    shown = list(range(len(HEADS)))
+    for head in LEAST_WANTED:
+        if sum(widths[at] + GAP for at in shown) <= width + GAP:
+            break
+        shown.remove(HEADS.index(head))
+    return shown
 
 
 def cells_of(row: ModelRow) -> list[str]:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from lithair.cli.model_rows import HEADS, TEXTS, ModelFiguresReader, ModelRow, cells_of
+from lithair.cli.model_rows import (
+    HEADS,
+    TEXTS,
+    ModelFiguresReader,
+    ModelRow,
+    cells_of,
+    columns_within,
+)
 from lithair.cli.server import run_dir_option
 from lithair.cli.status import table
 
@@ -67,7 +74,8 @@ def _print(rows: Sequence[ModelRow], as_json: bool) -> None:
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(drawn(rows))
+        console = Console()
+        console.print(drawn(rows, console.width))
     else:
         click.echo("\n".join(table([HEADS, *map(cells_of, rows)])))
 
@@ -81,24 +89,26 @@ def _told(row: ModelRow) -> object:
     return told
 
 
-def drawn(rows: Sequence[ModelRow]) -> "Table":
-    """Draw the table for a terminal."""
+def drawn(rows: Sequence[ModelRow], width: int) -> "Table":
+    """Draw the table for a terminal, as many of its columns as fit."""
     from rich import box
     from rich.table import Table
 
-    drawing = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for at, head in enumerate(HEADS):
-        drawing.add_column(head, justify="left" if at < TEXTS else "right", no_wrap=at == 0)
-    for row in rows:
+    cells = [cells_of(row) for row in rows]
+    shown = columns_within(width, cells)
+    drawing = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for at in shown:
+        drawing.add_column(HEADS[at], justify="left" if at < TEXTS else "right", no_wrap=True)
+    for row, texts in zip(rows, cells, strict=True):
         style = None if row.figures is not None and not row.figures.damaged else "bold red"
-        drawing.add_row(*cells_of(row), style=style)
+        drawing.add_row(*(texts[at] for at in shown), style=style)
     return drawing
 
 
 def _watch(reader: ModelFiguresReader, every_s: float) -> None:
     from rich.live import Live
 
-    with Live(drawn(reader.read()), screen=True, auto_refresh=False) as live:
+    with Live(screen=True, auto_refresh=False) as live:
         while True:
+            live.update(drawn(reader.read(), live.console.width), refresh=True)
             time.sleep(every_s)
-            live.update(drawn(reader.read()), refresh=True)

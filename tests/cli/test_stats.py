@@ -1,5 +1,6 @@
 """`lithair stats` and the completion of models' names, against one server that runs."""
 
+import io
 import json
 import os
 import pty
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lithair import Lithair, Model
 from lithair.cli.main import COMMANDS
-from lithair.cli.model_rows import quantile
+from lithair.cli.model_rows import HEADS, ModelRow, columns_within, quantile
+from lithair.cli.stats import drawn
 from lithair.core.histogram import LATENCY_BOUNDS_S
 from tests.support.commands import COMMAND_MAX_S, lithair
 from tests.support.waiting import wait_until
@@ -118,6 +121,20 @@ def test_a_quantile_is_the_bound_below_which_so_many_lie() -> None:
     assert quantile(counts, 0.99) == LATENCY_BOUNDS_S[5]
     counts[-1] = 1000
     assert quantile(counts, 0.99) == LATENCY_BOUNDS_S[-1]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_a_narrow_terminal_is_shown_what_fits(width: int) -> None:
+    """The model's name, and whole words; on a wide one, everything."""
+    cells = ["readings-of-sensors", "serving", "1,000,000", "1,000", *["512.4 MiB"] * 2] + ["9"] * 8
+    shown = columns_within(width, [cells])
+    assert {HEADS.index(head) for head in ("model", "items", "RAM")} <= set(shown)
+    assert len(shown) == len(HEADS) if width == 200 else len(shown) < len(HEADS)
+    if width >= 80:
+        drawing = io.StringIO()
+        console = Console(width=width, file=drawing)
+        console.print(drawn([ModelRow("readings-of-sensors", "Reading", "serving")], width))
+        assert "…" not in drawing.getvalue()
 
 
 def completed(place: Path, *typed: str) -> list[str]:
