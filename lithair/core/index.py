@@ -4,7 +4,7 @@ Law: an index names exactly the live slots whose item has the value, evicted or 
 value for a `UniqueIndex`, and stands last, in creation order, in a `SortedIndex`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from operator import itemgetter
 from typing import Final
 
@@ -48,7 +48,7 @@ class SortedIndex:
         self.entries: SortedList[tuple[Sortable, Slot]] = SortedList()
         self.nulls: SortedList[Slot] = SortedList()
 
-    def fill(self, values: list[Sortable | None], slots: list[Slot]) -> None:
+    def fill(self, values: list[Sortable | None], slots: Collection[Slot]) -> None:
         """Take in many at once, the slots ascending: for opening. The index is empty."""
         entries = [
             (value, slot) for value, slot in zip(values, slots, strict=True) if value is not None
