@@ -77,8 +77,10 @@ def scale(found: dict) -> plt.Figure:
     axes.loglog(
         counts, [one["log_s"] for one in points], "o-", label="from the log", color=COLOURS[1]
     )
-    snapshots = [one["snapshot_s"] for one in points]
-    axes.loglog(counts, snapshots, "o-", label="from a snapshot", color=COLOURS[0])
+    loaded = {one["counted"]: one["snapshot_s"] for one in points if one["snapshot_s"]}
+    axes.loglog(
+        list(loaded), list(loaded.values()), "o-", label="from a snapshot", color=COLOURS[0]
+    )
     axes.set_xlabel("items")
     axes.set_ylabel("start of the server to ready, s")
     axes.yaxis.set_major_formatter("{x:g}")
