@@ -138,6 +138,7 @@ class HeadReader:
             if line is not None and data.startswith(block.data, line.end()):
                 repeated = _repeated(line, block)
                 if repeated is not None:
+                    self._has_skipped = False
                     return repeated, data[line.end() + len(block.data) :]
         held = self._held + data if self._held else data
         line = self._line

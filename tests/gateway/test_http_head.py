@@ -183,6 +183,19 @@ def test_what_means_nothing_here_does_not_end_the_connection() -> None:
         assert taken[0].keeps_alive
 
 
+@pytest.mark.parametrize("between", [b"", b"\r\n"])
+def test_each_request_may_have_an_empty_line_in_front_also_one_whose_fields_repeat(
+    between: bytes,
+) -> None:
+    reader = HeadReader()
+    for _ in range(4):  # the first one's fields are read, those of the others are known
+        if between:
+            assert reader.take(between) is None
+        taken = reader.take(GET)
+        assert taken is not None
+        assert (taken[0].target, taken[1]) == ("/a?b=1", b"")
+
+
 def test_a_long_target_that_comes_byte_by_byte_costs_little() -> None:
     reader = HeadReader()
     assert reader.take(b"GET /" + b"a" * 100_000) is None
