@@ -39,6 +39,10 @@ end
 function works.page()
   return wrk.format("GET", string.format(page, math.random(0, FOLDERS - 1)), plain)
 end
+function works.pages()
+  if math.random() < 0.05 then return works.create() end
+  return works.page()
+end
 function works.bulk()
   local notes = {}
   for number = 1, MANY do

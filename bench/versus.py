@@ -59,6 +59,7 @@ WORKS = (
         "page",
         connections=16,
     ),
+    Work("pages", "the same list, one write for 20 lists", "pages"),
     Work("patch", "PATCH", "patch"),
     Work("bulk", f"bulk of {BULK}, notes", "bulk", connections=8, worth=BULK),
 )

@@ -64,6 +64,23 @@ class ListWork:
         self._scan.close()
 
 
+class KeptWork:
+    """Work whose answer somebody else wants to see, too."""
+
+    def __init__(self, work: Work, keep: Callable[[Read], None]) -> None:
+        self._work = work
+        self._keep = keep
+
+    def step(self) -> Read | None:
+        read = self._work.step()
+        if read is not None:
+            self._keep(read)
+        return read
+
+    def close(self) -> None:
+        self._work.close()
+
+
 class RandomWork:
     """The id of one of the items that a caller has of its own."""
 
