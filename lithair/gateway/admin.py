@@ -222,6 +222,9 @@ class AdminHandler(ProblemHandler):
             cut_off(self)
         except StreamClosedError:
             return  # nobody waits for it any more
+        except Exception:  # noqa: BLE001 - a mistake of ours; Tornado would end it as if whole
+            _log.exception("%s was cut off", self.request.path)
+            cut_off(self)
         end(self)
 
     def _refuse_method(self, found: NoMethod) -> None:

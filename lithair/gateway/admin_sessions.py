@@ -3,6 +3,7 @@
 Law: no token is told, nor can be: only its hash is known, and that opens nothing.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -21,6 +22,8 @@ NO_SESSIONS: Final = "This application has no sessions"
 NOT_THERE: Final = "There is no such session"
 WHOSE: Final = "user_id: say whose sessions are to be ended"
 
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,7 +39,7 @@ class SessionsRoutes:
         store = self._stored()
         asked = _parameters(request, {"user_id", "take", "after"})
         take = asked.get("take", str(TAKE))
-        if not take.isdecimal() or not 0 < int(take) <= TAKE_MAX:
+        if not _NUMBER.fullmatch(take) or not 0 < int(take) <= TAKE_MAX:
             raise Refusal(400, f"take: has to be a number from 1 to {TAKE_MAX}")
         user_id = asked.get("user_id")
         filters = {} if user_id is None else {"user_id": f"={user_id}"}

@@ -29,6 +29,7 @@ class Letters(LittleModel):
     """A model whose list is long; at page `fails_at` it can't be read any more."""
 
     fails_at = 0
+    fails_with = (503, problem_body(503, "It is away"))
 
     def answer(self, request: Request) -> Reply | None:
         if request.verb != Verb.LIST or not isinstance(request, ReadRequest):
@@ -40,7 +41,7 @@ class Letters(LittleModel):
         assert pairs["take"] == str(PAGE_ITEMS)
         begin = int(pairs.get("after", "-1")) + 1
         if self.fails_at and begin >= self.fails_at * PAGE_ITEMS:
-            return Reply(request.request_id, 503, problem_body(503, "It is away"))
+            return Reply(request.request_id, *self.fails_with)
         return Reply(request.request_id, 200, self.page(begin, PAGE_ITEMS))
 
     def page(self, begin: int, take: int) -> bytes:
@@ -100,11 +101,12 @@ def test_a_client_that_does_not_read_is_not_read_for(
     assert httpx2.get(running.url + "/health").status_code == 200
 
 
+@pytest.mark.parametrize("said", [Letters.fails_with, (200, b"no page")], ids=["away", "mistake"])
 def test_one_that_was_cut_off_can_not_be_taken_for_a_whole_one(
-    little: tuple[Letters, RunningGateway],
+    little: tuple[Letters, RunningGateway], said: tuple[int, bytes]
 ) -> None:
     model, running = little
-    model.fails_at = 2
+    model.fails_at, model.fails_with = 2, said
     with httpx2.stream("GET", running.url + EXPORT, headers=TOKEN) as answer:
         assert answer.status_code == 200
         with pytest.raises(httpx2.RemoteProtocolError):
