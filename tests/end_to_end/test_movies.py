@@ -1,5 +1,6 @@
 """The films of examples/movies, through real processes, as a person with curl would use them."""
 
+import contextlib
 import re
 import shutil
 import signal
@@ -79,7 +80,7 @@ def test_make_run_loads_once_says_what_to_try_and_what_it_says_works(movies: Pat
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     for _ in range(2):  # the second start finds what the first one loaded
-        with start(movies) as process:
+        with start(movies) as process, contextlib.closing(Ending(process)):
             assert process.stdout is not None
             lines: list[str] = []
             while "begin afresh" not in (line := process.stdout.readline()):
@@ -101,6 +102,17 @@ def test_make_run_loads_once_says_what_to_try_and_what_it_says_works(movies: Pat
     rejected = (movies / "data/rejected.ndjson").read_text(encoding="utf-8").splitlines()
     assert len(rejected) == REJECTED
     assert all(msgspec.json.decode(line)["reasons"] for line in rejected)
+
+
+class Ending:
+    """Ends a process, also when what was asked of it has failed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
 
 
 def start(movies: Path) -> subprocess.Popen[str]:
