@@ -59,6 +59,7 @@ def test_the_page_shows_the_api_and_tries_it_out(window: Browser, tmp_path: Path
         window.open(server.url + "/docs")
         window.wait_for("document.querySelectorAll('.opblock').length > 20")
         assert window.run("return document.title") == "products, orders"
+        assert "Warning" not in window.run("return document.body.innerText")
 
         refused = executed(window, "products-products_count")
         assert refused.startswith("401"), refused

@@ -26,7 +26,6 @@ from lithair.gateway.openapi.security import Security
 from lithair.gateway.openapi.server_paths import ServerPaths
 
 OPENAPI: Final = "3.1.1"
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 NAMES_SHOWN_MAX: Final = 5  # of models, in the title
 SAYS: Final = """
 `HEAD` answers wherever `GET` does; `OPTIONS` is answered 204 with `Allow`, and another method 405.
@@ -58,7 +57,6 @@ def document(declaration: Declaration) -> Node:
     }
     return {
         "openapi": OPENAPI,
-        "jsonSchemaDialect": DIALECT,
         "info": {
             "title": _title([model.name for model in declaration.models]),
             "version": version("lithair"),
