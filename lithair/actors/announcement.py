@@ -38,6 +38,10 @@ class Announcement:
             lines.append(f"  {'Streams:':<16} {url}{models[0].path}/stream{further}")
         if self._plan.has_docs:
             lines.append(f"  {'Docs:':<16} {url}/docs")
+        lines.append(f"  {'Metrics:':<16} {url}/metrics")
+        if models:
+            further = ", and so on" if len(models) > 1 else ""
+            lines.append(f"  {'Data:':<16} {models[0].directory}{further}")
         lines += self._ways_in(url)
         lines += [
             f"  {one.name} = {one.value}   (from {one.origin})" for one in self._plan.settings

@@ -9,12 +9,13 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import pytest
 
 from lithair.actors.announcement import Announcement
-from lithair.actors.plan import Plan
+from lithair.actors.plan import Plan, ProcessPlan
 from lithair.core.restart import RestartLimit
-from lithair.core.supervision import Supervision
+from lithair.core.supervision import Role, Supervision
 from lithair.storage.run_dir import RunDir, read_admin_token
 
 Announce = Callable[..., None]
@@ -25,11 +26,15 @@ def announce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Annou
     run_dir = RunDir.open(str(tmp_path / "run"))
     run_dir.make_admin_token()
 
-    def announce(out: TextIO, dashboard_path: str | None = None) -> None:
-        plan = Plan((), run_dir.path, makes_admin_token=True, dashboard_path=dashboard_path)
+    def announce(
+        out: TextIO, dashboard_path: str | None = None, models: tuple[ProcessPlan, ...] = ()
+    ) -> None:
+        plan = Plan(models, run_dir.path, makes_admin_token=True, dashboard_path=dashboard_path)
+        roles = [Role(model.kind, model.name, model.alias) for model in models]
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", out)
-            Announcement(plan).ready(Supervision([], RestartLimit(5, 30_000), 0), "http://x")
+            supervision = Supervision(roles, RestartLimit(5, 30_000), 0)
+            Announcement(plan).ready(supervision, "http://x")
 
     yield announce
     run_dir.close()
@@ -68,6 +73,17 @@ def test_docs_are_pointed_at_unless_they_are_switched_off(
             plan = Plan((), str(tmp_path), has_docs=has_docs)
             Announcement(plan).ready(Supervision([], RestartLimit(5, 30_000), 0), "http://x")
         assert ("http://x/docs\n" in out.getvalue()) is has_docs
+
+
+def test_where_the_data_and_the_figures_are_is_told(announce: Announce) -> None:
+    model = ProcessPlan("model", "films", "", alias="Film", path="/films", directory="/d/films")
+    out = io.StringIO()
+    announce(out, None, (model,))
+    assert "Metrics:         http://x/metrics\n" in out.getvalue()
+    assert "Data:            /d/films\n" in out.getvalue()
+    out = io.StringIO()
+    announce(out, None, (model, msgspec.structs.replace(model, name="other")))
+    assert "Data:            /d/films, and so on\n" in out.getvalue()
 
 
 def test_the_token_is_written_into_no_file(tmp_path: Path, announce: Announce) -> None:
