@@ -54,7 +54,12 @@ class Film(Model):
     changed: Updated[dt.datetime] = filled_in()
 
 
-app = Lithair().with_model(Film, DATA / "films", "/api/films").with_run_dir(RUN_DIR)
+app = (
+    Lithair()
+    .with_model(Film, DATA / "films", "/api/films")
+    .with_data_admin_ui()
+    .with_run_dir(RUN_DIR)
+)
 
 if __name__ == "__main__":
     app.serve()

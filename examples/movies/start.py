@@ -4,12 +4,13 @@ import os
 import select
 import signal
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
-from app import Film, app
+from app import DATA, Film, app
 from lithair import LithairError, Mistakes, connect
-from load import fill
+from load import fill, shown
 
 TO_TRY = """
 Served at {url}/api/films. Try, in another terminal:
@@ -26,9 +27,22 @@ Served at {url}/api/films. Try, in another terminal:
   curl -X POST {url}/api/films -H 'Content-Type: application/json' \\
        -d '{{"title": 300, "stars": 11}}'
 
-What is written stays: stop with Ctrl-C, start again with make run.
-To begin afresh, stop it and remove examples/movies/data.
+In a browser:
+
+  the dashboard     {dashboard}
+  the API's docs    {url}/docs
+
+The data is in {data}, and stays: stop with Ctrl-C, start again with make run.
+To begin afresh, stop it and remove {data}.
 """
+
+
+def dashboard(url: str, run_dir: str) -> str:
+    """Give the dashboard's link; only a terminal is told the token that lets in."""
+    token = Path(run_dir, "admin-token")  # not there where LT_ADMIN_TOKEN gives one
+    if sys.stdout.isatty() and token.exists():
+        return f"{url}/_admin/#{token.read_text(encoding='utf-8').strip()}"
+    return f"{url}/_admin/"
 
 
 def main() -> int:
@@ -39,7 +53,8 @@ def main() -> int:
             if server.handle(Film).count() == 0:
                 with connect(server.run_dir) as lithair:
                     fill(lithair.model("Film"), console)
-            print(TO_TRY.format(url=server.url), flush=True)
+            link = dashboard(server.url, server.run_dir)
+            print(TO_TRY.format(url=server.url, dashboard=link, data=shown(DATA)), flush=True)
             wait_for_end(server.pid)
     except KeyboardInterrupt:
         console.print("Stopped.")

@@ -88,6 +88,11 @@ def test_make_run_loads_once_says_what_to_try_and_what_it_says_works(movies: Pat
                 lines.append(line)
             commands = re.findall(r"^  (curl (?:.*\\\n)*.*)\n", "".join(lines), re.MULTILINE)
             assert len(commands) >= 9
+            told = "".join(lines)
+            assert re.search(r"dashboard +http://\S+/_admin/\n", told)  # no token: no terminal
+            assert re.search(r"The data is in \S*data, ", told)
+            pages = re.findall(r"http://\S+/(?:docs|_admin/)$", told, re.MULTILINE)
+            assert [httpx.get(page).status_code for page in pages] == [200, 200]
             answers = [run_shell(command) for command in commands]
             status = [int(match[1]) for a in answers if (match := re.match(r"HTTP/1.1 (\d+)", a))]
             assert status == [201, 204]
