@@ -5,7 +5,7 @@ told by nobody, its default, which items may have, included.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -52,7 +52,12 @@ def declaration_told(model: ModelDeclaration) -> dict[str, object]:
     own = definitions.get(str(whole.get("$ref", "")).rpartition("/")[2], whole)
     properties: dict[str, Any] = own["properties"]  # Any: JSON Schema, as msgspec makes it
     described = _described_types(schema)
-    others = {name: one for name, one in definitions.items() if one is not own}
+    of_hidden = _reached([properties[one.wire] for one in schema.fields if one.hidden], definitions)
+    others = {
+        name: _without_defaults(one) if name in of_hidden else one
+        for name, one in definitions.items()
+        if one is not own
+    }
     return {
         "key": schema.key.wire,
         "fields": [
@@ -92,6 +97,31 @@ def _field_told(field: FieldInfo, type_words: str, schema: dict[str, Any]) -> di
     if field.default_json is not None and not (field.primary_key or field.hidden):
         told["default"] = msgspec.Raw(field.default_json)
     return told
+
+
+def _reached(schemas: list[dict[str, Any]], definitions: dict[str, Any]) -> set[str]:
+    """Name the definitions that schemas refer to, by others too."""
+    reached: set[str] = set()
+    waiting: list[object] = [*schemas]
+    while waiting:
+        told = waiting.pop()
+        if isinstance(told, dict):
+            inner = cast("dict[str, object]", told)
+            name = str(inner.get("$ref", "")).rpartition("/")[2]
+            if name in definitions and name not in reached:
+                reached.add(name)
+                waiting.append(definitions[name])
+            waiting.extend(inner.values())
+        elif isinstance(told, list):
+            waiting.extend(cast("list[object]", told))
+    return reached
+
+
+def _without_defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    if "properties" not in schema:
+        return schema
+    shown = {name: _without_default(one) for name, one in schema["properties"].items()}
+    return {**schema, "properties": shown}
 
 
 def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
