@@ -51,8 +51,9 @@ def check_name(run_dir: str | None, name: str) -> None:
     """Raise NotReachable without a server, LithairError when it has no such model."""
     models = cast("list[dict[str, object]]", ask(run_dir, {"ask": "where"})["models"])
     if not any(name in (model["name"], model["class_name"]) for model in models):
-        known = ", ".join(f"{model['class_name']} ({model['name']})" for model in models) or "none"
-        raise LithairError(f"the server has no model {name!r}; it has {known}")
+        declared = [model for model in models if model["class_name"]]  # not Lithair's own
+        known = ", ".join(f"{model['class_name']} ({model['name']})" for model in declared)
+        raise LithairError(f"the server has no model {name!r}; it has {known or 'none'}")
 
 
 def _summary(name: str, done: Compacted) -> str:

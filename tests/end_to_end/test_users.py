@@ -82,6 +82,8 @@ def test_a_user_is_added_listed_disabled_and_enabled_while_the_server_runs(
     assert "lithair users add NAME --role ROLE" in server.log  # there were none
     assert add(folder, "Ann") == 0
     assert add(folder, "ANN") == 1  # the same
+    unknown = lithair(folder, "get", "lettres", "1").stderr  # Lithair's own models are not offered
+    assert unknown == "the server has no model 'lettres'; it has Letter (letters)\n"
     assert listed(folder) == [{"name": "Ann", "role": "editor", "disabled": False}]
     token = {"Authorization": f"Bearer {log_in(server, 'ann', WORD).json()['session_token']}"}
     letters = f"{server.url}/api/letters"
