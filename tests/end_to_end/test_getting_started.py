@@ -36,7 +36,7 @@ EXPECTED = {  # by the command's beginning: what is to be read in its output
     "curl -b cookies 'http": '"data":[{"id":"mow","title":"Mow the lawn"}],"total":1',
     "curl -b cookies http://127.0.0.1:8080/api/tasks/mow/history": '"operation":"update"',
     "curl -b cookies http://127.0.0.1:8080/api/tasks -H 'Content-Type: application/json' \\\n"
-    '     -d \'{"project"': '"field":"title"',
+    '     -d \'{"project": 7': "project: expected `str`, got `int`; title: expected",
     "venv/bin/python add.py": "Water the roses",
     "kill": "",
     "curl -b cookies http://127.0.0.1:8080/api/tasks/count": '{"count":2}',
