@@ -18,6 +18,7 @@ from tests.cli.library import PAGE, Book
 if TYPE_CHECKING:
     from lithair.actors.background import Server
 
+pytestmark = pytest.mark.usefixtures("at_server")
 BOOKS = 2 * PAGE + 20  # three pages
 
 

@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 if TYPE_CHECKING:
     from lithair.actors.background import Server
 
+pytestmark = pytest.mark.usefixtures("at_server")
 BATCH = 1000
 ROWS = 4 * BATCH
 END_MAX_S = 60.0

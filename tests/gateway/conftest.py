@@ -26,9 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = sys.modules[metafunc.function.__module__]
     name = module.__name__.rpartition(".")[2]
     source = inspect.getsource(module)
-    if name not in (*ABOUT_OTHERS, *OF_ONE_TRANSPORT) and any(
-        sign in source for sign in SERVES
-    ):
+    if name not in (*ABOUT_OTHERS, *OF_ONE_TRANSPORT) and any(sign in source for sign in SERVES):
         metafunc.parametrize("transport", HTTP_TRANSPORTS, indirect=True, scope="package")
 
 

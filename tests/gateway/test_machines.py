@@ -74,6 +74,8 @@ def bearer(token: str) -> dict[str, str]:
 def expected(rule: Rule, token: str) -> str | int:
     if rule is Rule.OPEN or (rule is Rule.IDENTIFIED and token == STRAY):
         return "nobody"
+    if rule is Rule.NAMED and token != ADMIN:
+        return "nobody"
     if token == STRAY:
         return 401
     if rule is Rule.SESSION or (rule is Rule.ADMIN and token != ADMIN):

@@ -24,17 +24,17 @@ PLACES = [
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [
-        ("GET", "/a/me", Found("me", {})),
-        ("HEAD", "/a/me", Found("me", {})),
-        ("GET", "/a/5", Found("any", {"id": "5"})),
-        ("GET", "/a/5%2F6%20%C3%BC", Found("any", {"id": "5/6 ü"})),
-        ("DELETE", "/a/me", Found("delete", {"key": "me"})),
-        ("POST", "/a/me", Found("general", {"x": "a", "y": "me"})),
+        ("GET", "/a/me", Found("me", {}, "/a/me")),
+        ("HEAD", "/a/me", Found("me", {}, "/a/me")),
+        ("GET", "/a/5", Found("any", {"id": "5"}, "/a/{id}")),
+        ("GET", "/a/5%2F6%20%C3%BC", Found("any", {"id": "5/6 ü"}, "/a/{id}")),
+        ("DELETE", "/a/me", Found("delete", {"key": "me"}, "/a/{key}")),
+        ("POST", "/a/me", Found("general", {"x": "a", "y": "me"}, "/{x}/{y}")),
         ("PATCH", "/a/me", NoMethod(frozenset({"GET", "HEAD", "DELETE", "POST"}))),
-        ("PATCH", "/pages/x", Found("pages", {"name": "x"})),
-        ("GET", "/s/", Found("slash", {})),
+        ("PATCH", "/pages/x", Found("pages", {"name": "x"}, "/pages/{name}")),
+        ("GET", "/s/", Found("slash", {}, "/s/")),
         ("GET", "/s", None),
-        ("GET", "/", Found("root", {})),
+        ("GET", "/", Found("root", {}, "/")),
         ("GET", "/a/", None),
         ("GET", "/a//", None),
         ("GET", "/a/me/x", None),
@@ -50,8 +50,8 @@ def test_the_most_special_path_with_the_method_answers(
 def test_the_order_of_the_calls_does_not_matter() -> None:
     for places in itertools.permutations(PLACES[:4]):
         table = RouteTable(places)
-        assert table.find("GET", "/a/me") == Found("me", {})
-        assert table.find("POST", "/a/me") == Found("general", {"x": "a", "y": "me"})
+        assert table.find("GET", "/a/me") == Found("me", {}, "/a/me")
+        assert table.find("POST", "/a/me") == Found("general", {"x": "a", "y": "me"}, "/{x}/{y}")
 
 
 def test_a_path_that_can_not_be_decoded_is_an_error() -> None:
