@@ -17,7 +17,7 @@ from lithair.core import reads
 from lithair.core.command import Command
 from lithair.core.model_state import ModelState
 from lithair.core.problem import problem_of
-from lithair.errors import LithairError
+from lithair.errors import LithairError, LockedByOther
 from lithair.handler import ModelHandler
 from lithair.model import Model
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
@@ -39,7 +39,13 @@ class StoredModel:
         schema = self._state.schema
         stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
         now_ms = _now_ms()
-        self._log = EventLog.open(OsFiles(), directory, stamp, LogOptions(), now_ms)
+        try:
+            self._log = EventLog.open(OsFiles(), directory, stamp, LogOptions(), now_ms)
+        except LockedByOther as error:
+            raise LockedByOther(
+                f"{directory} is in use, by a server or another command: stop that one, or ask the"
+                " server: leave --data-dir out, and name its run directory unless it is ./.lithair"
+            ) from error
         load(self._log, self._state, now_ms, _no_progress)
 
     def __enter__(self) -> "StoredModel":
