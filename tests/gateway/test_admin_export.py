@@ -29,7 +29,7 @@ class Letters(LittleModel):
     """A model whose list is long; at page `fails_at` it can't be read any more."""
 
     fails_at = 0
-    fails_with = (503, problem_body(503, "It is away"))
+    fails_with: tuple[int, bytes] = (503, problem_body(503, "It is away"))
 
     def answer(self, request: Request) -> Reply | None:
         if request.verb != Verb.LIST or not isinstance(request, ReadRequest):
