@@ -263,11 +263,15 @@ class ShortWay:
         outgoing, self._outgoing = self._outgoing, []
         for answer in outgoing:
             connection = answer.connection
-            if connection is not None:
-                answer.connection = None
-                connection.short = None
+            if connection is None:
+                continue
+            answer.connection = connection.short = None
+            try:
                 connection.transport.write(answer.data)
                 connection.go_on(keeps_alive=True)
+            except Exception:  # the loop of all connections: the others have their answers
+                _log.exception("an answer could not be sent; its connection is closed")
+                connection.close()
 
     def _look(self, block: "FieldBlock") -> object:
         """Say what fields mean that come again and again."""
