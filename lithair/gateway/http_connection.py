@@ -202,7 +202,7 @@ class HttpConnection(asyncio.Protocol):
         """Begin a request with its head."""
         self.is_head_due = False
         self._head = head
-        fields = head.fields if head.block is None else head.fields.copied()
+        fields = head.fields if head.block is None else head.block.fields_with(head.length)
         self.received = self.received_at_mark = 0
         answer = self.answer = Answer(self, head)
         self.stage = Stage.BODY

@@ -11,8 +11,8 @@ and what it lets pass that two readers could understand in two ways, is refused 
 
 Law: a head is read exactly up to its empty line. What is not certainly one request is refused, and
 its connection is closed: the bytes behind it mean nothing any more. Fields that are those of the
-request before, byte for byte, mean what they meant then: while its connection is open, the last
-ones are remembered, so a client pays for reading them once.
+request before, byte for byte but for the digits of the Content-Length, mean what they meant then:
+while its connection is open, the last ones are remembered, so a client pays for reading them once.
 """
 
 import re
@@ -27,10 +27,12 @@ from lithair.gateway.limits import HEAD_BYTES_MAX, HEAD_FIELDS_MAX
 
 HEAD_BYTES_READ_MAX: Final = 128 << 10  # up to here it is read to its end, so the next one counts
 CHUNKED: Final = -1  # the length of a body whose chunks say where it ends
+LENGTH_DIGITS_MAX: Final = 18
 REPEATED_BYTES_MAX: Final = 2 << 10  # of fields that are remembered; a browser's take about half
 
 _END: Final = b"\r\n\r\n"
-_DIGITS: Final = re.compile(r"[0-9]{1,18}")
+_DIGITS: Final = re.compile(rf"[0-9]{{1,{LENGTH_DIGITS_MAX}}}")
+_LENGTH_DIGITS: Final = re.compile(rb"(?:\A|\r\n)content-length:[ \t]*([0-9]+)", re.IGNORECASE)
 _METHOD: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}"
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) (HTTP/1\.[01])\r\n" % _METHOD)
 _TARGET_BEGUN: Final = re.compile(rb"%b [!-~\x80-\xff]+" % _METHOD)
@@ -67,14 +69,36 @@ def _read_fields(fields: list[tuple[bytes, bytes]]) -> UsualFields:
 class FieldBlock:
     """The fields of a head and their empty line, as they came, and what was read out of them."""
 
-    __slots__ = ("data", "fields", "keeps_alive", "length", "said")
+    __slots__ = ("_after", "_before", "fields", "keeps_alive", "length", "said")
 
     def __init__(self, data: bytes, fields: UsualFields, length: int, keeps_alive: bool) -> None:
-        self.data = data
+        found = _LENGTH_DIGITS.search(data) if length >= 0 and _LENGTH in fields else None
+        self._before = data if found is None else data[: found.start(1)]
+        self._after = None if found is None else data[found.end(1) :]
         self.fields = fields
         self.length = length
         self.keeps_alive = keeps_alive
         self.said: object = None  # what the gateway makes of them; None until it has looked
+
+    def fields_with(self, length: int) -> UsualFields:
+        """Give the fields for somebody to keep and to change."""
+        fields = self.fields.copied()
+        if self._after is not None:
+            fields[_LENGTH] = str(length)
+        return fields
+
+    def repeated(self, data: bytes, start: int) -> tuple[int, int] | None:
+        """Give the body's length and where it begins, when these fields stand there again."""
+        if not data.startswith(self._before, start):
+            return None
+        start += len(self._before)
+        if self._after is None:
+            return self.length, start
+        end = data.find(b"\r", start, start + LENGTH_DIGITS_MAX + 1)
+        digits = data[start:end] if end > 0 else b""
+        if not digits.isdigit() or not data.startswith(self._after, end):
+            return None
+        return int(digits), end + len(self._after)
 
 
 class Head(NamedTuple):
@@ -135,11 +159,12 @@ class HeadReader:
         block = self._block
         if block is not None and not self._held:
             line = _REQUEST_LINE.match(data)
-            if line is not None and data.startswith(block.data, line.end()):
-                repeated = _repeated(line, block)
-                if repeated is not None:
+            repeated = None if line is None else block.repeated(data, line.end())
+            if line is not None and repeated is not None:
+                head = _repeated(line, block, repeated[0])
+                if head is not None:
                     self._has_skipped = False
-                    return repeated, data[line.end() + len(block.data) :]
+                    return head, data[repeated[1] :]
         held = self._held + data if self._held else data
         line = self._line
         if line is None:
@@ -232,7 +257,7 @@ class HeadReader:
         self._is_complete = True
 
 
-def _repeated(line: "re.Match[bytes]", block: FieldBlock) -> Head | None:
+def _repeated(line: "re.Match[bytes]", block: FieldBlock, length: int) -> Head | None:
     """Give a head whose fields came before, where they mean the same with this first line."""
     method, target, version = line[1], line[2], line[3]
     if version != _HTTP_1_1 or method == b"CONNECT" or len(target) > REPEATED_BYTES_MAX:
@@ -242,7 +267,7 @@ def _repeated(line: "re.Match[bytes]", block: FieldBlock) -> Head | None:
         target.decode("latin-1"),
         "HTTP/1.1",
         block.fields,
-        block.length,
+        length,
         block.keeps_alive,
         None,
         block,

@@ -51,7 +51,7 @@ ORDINARY_FIELDS: Final = frozenset(
 )  # fmt: skip
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]+")
 
-_log = logging.getLogger("lithair.http")
+log = logging.getLogger("lithair.http")
 
 _PRIVATE: Final = f"Cache-Control: {CACHE_CONTROL}\r\nVary: {VARY}\r\n".encode()
 _SHARED: Final = f"Cache-Control: {OPEN_CACHE_CONTROL}\r\n".encode()
@@ -70,7 +70,7 @@ class Ordinary(NamedTuple):
     """What ordinary fields say."""
 
     shown: Shown
-    has_json: bool  # a body comes with them, and is JSON
+    has_json: bool  # a body that comes with them is JSON
     names_nobody: bool  # neither a token nor a cookie is among them
     granted: Fields  # what a browser is told of who may read the answers
     granted_lines: bytes
@@ -164,7 +164,7 @@ class ShortAnswer:
         if status >= 400:
             headers[REQUEST_ID] = request_id = new_request_id()  # it came with none
             if status == 500:  # the model's process has said why, and not to whom
-                _log.error(FAILED_HERE, self._method, model.location_prefix, request_id)
+                log.error(FAILED_HERE, self._method, model.location_prefix, request_id)
         for name, value in self._said.granted:
             headers.add(name, value)
         if is_last:
@@ -192,7 +192,7 @@ class ShortWay:
     def take(self, connection: "HttpConnection", head: "Head", body: bytes) -> bool:
         """Take a request whose fields came before, with its whole body, if it is ordinary."""
         block = head.block
-        if block is None or not block.keeps_alive or len(body) != block.length:
+        if block is None or not block.keeps_alive or len(body) != head.length:
             return False
         said = block.said
         if said is None:
@@ -269,8 +269,8 @@ class ShortWay:
             try:
                 connection.transport.write(answer.data)
                 connection.go_on(keeps_alive=True)
-            except Exception:  # the loop of all connections: the others have their answers
-                _log.exception("an answer could not be sent; its connection is closed")
+            except Exception:  # the loop of all connections: the others are not to wait
+                log.exception("an answer could not be sent; its connection is closed")
                 connection.close()
 
     def _look(self, block: "FieldBlock") -> object:
@@ -289,8 +289,7 @@ class ShortWay:
         names_nobody = "Authorization" not in fields and "Cookie" not in fields
         granted = self._cross_origin.fields(fields.get("Origin"))
         lines = "".join(f"{name}: {value}\r\n" for name, value in granted).encode("latin-1")
-        has_json = bool(kinds) and block.length > 0
-        return Ordinary(shown, has_json, names_nobody, granted, lines)
+        return Ordinary(shown, bool(kinds), names_nobody, granted, lines)
 
 
 def _pairs(query: str) -> list[tuple[str, str]] | None:
