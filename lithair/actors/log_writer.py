@@ -8,6 +8,7 @@ the log is done here too, between batches.
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -27,7 +28,7 @@ class LogWriter:
         self._sync_interval_s = SYNC_INTERVAL_S if durability == "interval" else None
         self._batches: queue.SimpleQueue[list[Event] | Callable[[], None] | None]
         self._batches = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Appended | LithairError] = queue.SimpleQueue()
+        self._done: deque[Appended | LithairError] = deque()
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self.is_busy = False
@@ -53,13 +54,14 @@ class LogWriter:
 
     def take(self) -> Appended | LithairError | None:
         """Give what became of the batch, or None while the disk works."""
-        try:
-            done = self._done.get_nowait()
-        except queue.Empty:
+        if not self._done:
             return None
-        os.eventfd_read(self._wake_fd)
+        try:
+            os.eventfd_read(self._wake_fd)
+        except BlockingIOError:
+            return None  # it is about to be written, and wakes us then
         self.is_busy = False
-        return done
+        return self._done.popleft()
 
     def close(self) -> None:
         """End the thread once its batch is done."""
@@ -103,6 +105,6 @@ class LogWriter:
         return True
 
     def _hand_back(self, done: Appended | LithairError) -> None:
-        # Woken first: whoever finds something here can rely on the descriptor having been written.
+        # There first: who is woken and finds nothing has turned in vain.
+        self._done.append(done)
         os.eventfd_write(self._wake_fd, 1)
-        self._done.put(done)
