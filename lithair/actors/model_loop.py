@@ -86,7 +86,9 @@ class ModelLoop:
         """Turn until the process has to stop and everything taken on is answered."""
         child = self._child
         while True:
-            self._waiter.wait(self._wait_ms())
+            wait_ms = self._wait_ms()
+            if wait_ms:  # else there is work: a look at all descriptors would only delay it
+                self._waiter.wait(wait_ms)
             now_ms = monotonic_ms()
             if not child.stopping:
                 self._receive(now_ms)
