@@ -37,8 +37,9 @@ class Crowd:
         if self._there == self._count:
             self.all_there.set()
 
-    async def be_slow(self, *, in_head: bool) -> None:
+    async def be_slow(self, begin_s: float, *, in_head: bool) -> None:
         """Send a byte each second until closed; then again, for ever."""
+        await asyncio.sleep(begin_s)  # who all send at the same moment are another attack
         head = f"POST {self._path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
         whole = head + ("X-Slow: " if in_head else "Content-Length: 1000\r\n\r\n")
         is_first = True
@@ -80,7 +81,7 @@ async def run(port: int, path: str, count: int, how: str) -> None:
         tasks = [asyncio.ensure_future(crowd.be_idle()) for _ in range(count)]
     else:
         tasks = [
-            asyncio.ensure_future(crowd.be_slow(in_head=bool(number % 2)))
+            asyncio.ensure_future(crowd.be_slow(number / count, in_head=bool(number % 2)))
             for number in range(count)
         ]
     await crowd.all_there.wait()
