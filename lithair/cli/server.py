@@ -16,7 +16,7 @@ from lithair.storage.places import is_directory as is_there
 from lithair.transport.control_socket import ControlClient
 from lithair.wire.protocol import WireError
 
-ANSWER_MAX_S: Final = 5.0  # the supervisor answers at once; longer, and it hangs
+ANSWER_MAX_S: Final = 10.0  # the supervisor answers at once; longer, and it hangs
 
 Command = TypeVar("Command", bound=Callable[..., object])
 

@@ -52,7 +52,6 @@ app = (
     .with_sessions(SessionManager(MemorySessionStore()))
     .with_users("./data/users")
     .with_event_listener(Product, Clerk(), name="clerk", max_retries=0)
-    .with_data_admin_ui()
 )
 '''
 

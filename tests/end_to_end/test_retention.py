@@ -216,6 +216,12 @@ def fill(twins: Twins, chance: random.Random) -> None:
     assert twins.ask("POST", "/_bulk", bulk).status_code == 201
 
 
+def create(twins: Twins, chance: random.Random, first: int, count: int) -> None:
+    """Have so many items just written: of those before, a deletion may have left fewer hot ones."""
+    for number in range(first, first + count):
+        assert twins.ask("POST", "", item(number, chance)).status_code == 201
+
+
 def seeded() -> random.Random:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
@@ -232,15 +238,17 @@ def test_cold_items_are_read_listed_and_written_as_if_they_were_hot(tmp_path: Pa
         twins.read_everything()
         for _ in range(STEPS):
             write_something(twins, chance)
+        create(twins, chance, 1000, 5)
         twins.read_everything()
         count = twins.ask("GET", "/count").json()["count"]
         wait_for_figures(server, "letters", (5, count - 5))
-    for environ, hot in (({}, 5), ({"LT_LETTER_MEMORY_RETENTION": "9"}, 9)):
+    for environ, hot, first in (({}, 5, 2000), ({"LT_LETTER_MEMORY_RETENTION": "9"}, 9, 3000)):
         with served(tmp_path, **environ) as (server, twins):
             wait_for_figures(server, "letters", (hot, count - hot))
             twins.read_everything()
             for _ in range(20):
                 write_something(twins, chance)
+            create(twins, chance, first, hot)
             twins.read_everything()
             count = twins.ask("GET", "/count").json()["count"]
             wait_for_figures(server, "letters", (hot, count - hot))
