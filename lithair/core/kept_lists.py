@@ -10,7 +10,8 @@ from lithair.core.reads import Read
 
 BYTES_MAX: Final = 4 << 20  # of one model; some hundred pages
 ANSWER_BYTES_MAX: Final = 256 << 10  # a longer one costs more to send than to make
-QUESTION_BYTES: Final = 512  # what keeping an answer costs beside its body, about
+QUESTION_BYTES: Final = 512  # what keeping an answer costs beside its body and its words, about
+QUESTION_CHARACTERS_MAX: Final = 2048  # of its words; a longer one is hardly asked again
 
 
 class Asked(NamedTuple):
@@ -40,13 +41,17 @@ class KeptLists:
         """Take in an answer; `seq` is the model's present one."""
         if seq != self._seq:
             self._forget(seq)
-        size = len(read.body)
-        if read.status != 200 or size > ANSWER_BYTES_MAX or (read.seq and read.seq != seq):
+        words = sum(len(name) + len(value) for name, value in asked.pairs)
+        if words > QUESTION_CHARACTERS_MAX or len(read.body) > ANSWER_BYTES_MAX:
             return
-        if self._bytes + size + QUESTION_BYTES > BYTES_MAX:
+        if read.status != 200 or (read.seq and read.seq != seq):
+            return
+        # A character of text has four bytes at most.
+        size = len(read.body) + 4 * words + QUESTION_BYTES * (1 + len(asked.pairs))
+        if self._bytes + size > BYTES_MAX:
             self._forget(seq)
         self._answers[asked] = read._replace(seq=seq)
-        self._bytes += size + QUESTION_BYTES
+        self._bytes += size
 
     def _forget(self, seq: int) -> None:
         self._seq = seq

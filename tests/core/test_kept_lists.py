@@ -2,7 +2,13 @@
 
 import pytest
 
-from lithair.core.kept_lists import ANSWER_BYTES_MAX, BYTES_MAX, Asked, KeptLists
+from lithair.core.kept_lists import (
+    ANSWER_BYTES_MAX,
+    BYTES_MAX,
+    QUESTION_CHARACTERS_MAX,
+    Asked,
+    KeptLists,
+)
 from lithair.core.reads import Read
 
 RED = Asked("public", (("colour", "red"), ("take", "20")), is_count=False)
@@ -49,6 +55,21 @@ def test_what_may_not_be_true_or_is_long_is_not_kept(read: Read) -> None:
     kept = KeptLists()
     kept.keep(RED, read, 7)
     assert kept.find(RED, 7) is None
+
+
+def test_a_long_question_is_not_kept_and_the_words_of_a_short_one_count() -> None:
+    kept = KeptLists()
+    long = RED._replace(pairs=(("colour", "x" * (QUESTION_CHARACTERS_MAX + 1)),))
+    kept.keep(long, Read(200, b"none", seq=7), 7)
+    assert kept.find(long, 7) is None
+    asked = [
+        RED._replace(pairs=(("colour", f"{number:0{QUESTION_CHARACTERS_MAX - 6}}"),))
+        for number in range(2 * BYTES_MAX // QUESTION_CHARACTERS_MAX)
+    ]
+    for each in asked:
+        kept.keep(each, Read(200, b"none", seq=7), 7)
+    held = sum(kept.find(each, 7) is not None for each in asked)
+    assert 0 < held * QUESTION_CHARACTERS_MAX < BYTES_MAX
 
 
 def test_what_is_kept_is_bounded() -> None:
