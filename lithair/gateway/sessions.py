@@ -1,6 +1,7 @@
 """Sessions as a gateway knows them, and how they begin and end.
 
-Law: only the hash of a token is stored, sent or kept; `bearers` says who is behind it.
+Law: only the hash of a token is stored, sent or kept; `bearers` says who is behind it. As it
+came, a token is in the memory of its open connection alone (`http_head.FieldBlock`).
 """
 
 import asyncio
