@@ -95,8 +95,9 @@ def test_tokens_outlive_kills_and_are_nowhere_to_be_read(tmp_path: Path) -> None
 
 def test_a_route_knows_who_calls_however_that_is_shown(tmp_path: Path) -> None:
     with start(tmp_path) as server:
+        url = server.url  # it is ready: the command needs it
         token = made(tmp_path, "--role", "writer", "--name", "thermometer")
-        session = httpx.post(f"{server.url}/login").json()["token"]
+        session = httpx.post(f"{url}/login").json()["token"]
         admin = (tmp_path / ".lithair" / TOKEN_NAME).read_text(encoding="ascii").strip()
         for shown, known in {
             token: ["token", "token/thermometer", "writer"],
@@ -104,7 +105,7 @@ def test_a_route_knows_who_calls_however_that_is_shown(tmp_path: Path) -> None:
             admin: ["admin", "", "Admin"],
             new_token(): None,
         }.items():
-            answer = httpx.get(f"{server.url}/open", headers=bearer(shown))
+            answer = httpx.get(f"{url}/open", headers=bearer(shown))
             assert answer.json() == {"caller": known}
 
 
