@@ -4,6 +4,7 @@ Law: a turn takes about a millisecond at most, and what is waited for (a helper 
 wakes the loop through a file descriptor. A request for such work is answered when it is done.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -15,6 +16,7 @@ from lithair.wire.messages import ReadRequest
 from lithair.wire.protocol import Verb
 
 EVICTED_PER_TURN: Final = 256  # items; a microsecond each
+STAYING_ITEMS: Final = 20_000  # new items after which Python is told again what stays
 AGES_MS: Final = 1000  # how often an idle model looks for items that have become too old
 
 Answer = Callable[[Read], None]  # to be called once, now or later
@@ -50,6 +52,7 @@ class Upkeep:
         self._works: dict[int, Work] = {}
         self._keepers: list[Keeper] = []
         self._looked_ms = 0
+        self._staying = len(state.tables.projection.keys)
 
     def serve(self, verb: Verb, work: Work) -> None:
         """Have `work` do what requests of this verb ask for."""
@@ -71,10 +74,24 @@ class Upkeep:
 
         `now_ms` is monotonic. Items become too old while nothing is written, too.
         """
+        if has_written:
+            self._let_stay()
         is_busy = False
         for keeper in self._keepers:
             is_busy = keeper.turn(now_ms) or is_busy
         return self._evict(now_ms, has_written) or is_busy
+
+    def _let_stay(self) -> None:
+        """Have the search for cycles pass over items that came since the process started.
+
+        Each full one would go through all of them otherwise, with everybody waiting. Young garbage
+        is collected before, so that it does not stay with them.
+        """
+        slots = len(self._state.tables.projection.keys)
+        if abs(slots - self._staying) >= STAYING_ITEMS:
+            self._staying = slots
+            gc.collect(1)
+            gc.freeze()
 
     def _evict(self, now_ms: int, has_written: bool) -> bool:
         if self._state.tables.eviction is None:
