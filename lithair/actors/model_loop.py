@@ -8,6 +8,7 @@ leaves only after its batch is on the disk.
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 
 import uuid_utils
@@ -41,6 +42,9 @@ PARKED_MS = 20  # the same while writes wait for other models
 NOBODY = b""  # asked for by the process itself, which needs no answer
 
 log = logging.getLogger(__name__)
+
+
+Take = Callable[[bytes, ReadRequest], Read | None]
 
 
 def monotonic_ms() -> int:
@@ -98,6 +102,8 @@ class ModelLoop:
             self._keep_up(now_ms)
             self._tend_references(now_ms)
             self._send()
+            if self._reads.late:
+                self._answer_late()
             if self._feed is not None:
                 self._feed.beat(self._state.seq, now_ms)
             self._report()
@@ -154,12 +160,22 @@ class ModelLoop:
             )
         )
 
+    def _answer_late(self) -> None:
+        """Answer the reads whose items the disk was asked for in this turn, all of them at once."""
+        late, self._reads.late = self._reads.late, []
+        for peer, request in late:
+            self._read(peer, request, self._reads.take_late)
+        self._send()
+
     def _take_read(self, peer: bytes, request: ReadRequest) -> None:
+        self._read(peer, request, self._reads.take)
+
+    def _read(self, peer: bytes, request: ReadRequest, take: Take) -> None:
         try:
             if request.verb in MAINTENANCE and may_ask(self._state.views[request.access], request):
                 self.upkeep.take(request, partial(self._reply, peer, request.request_id))
                 return
-            read = self._reads.take(peer, request)
+            read = take(peer, request)
         except LithairError as error:
             if isinstance(error, DamagedLog | SchemaChanged):  # of which the caller hears less
                 log.error("%s", error)
