@@ -8,7 +8,6 @@ leaves only after its batch is on the disk.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from functools import partial
 
 import uuid_utils
@@ -42,9 +41,6 @@ PARKED_MS = 20  # the same while writes wait for other models
 NOBODY = b""  # asked for by the process itself, which needs no answer
 
 log = logging.getLogger(__name__)
-
-
-Take = Callable[[bytes, ReadRequest], Read | None]
 
 
 def monotonic_ms() -> int:
@@ -164,13 +160,11 @@ class ModelLoop:
         """Answer the reads whose items the disk was asked for in this turn, all of them at once."""
         late, self._reads.late = self._reads.late, []
         for peer, request in late:
-            self._read(peer, request, self._reads.take_late)
+            self._take_read(peer, request, is_late=True)
         self._send()
 
-    def _take_read(self, peer: bytes, request: ReadRequest) -> None:
-        self._read(peer, request, self._reads.take)
-
-    def _read(self, peer: bytes, request: ReadRequest, take: Take) -> None:
+    def _take_read(self, peer: bytes, request: ReadRequest, *, is_late: bool = False) -> None:
+        take = self._reads.take_late if is_late else self._reads.take
         try:
             if request.verb in MAINTENANCE and may_ask(self._state.views[request.access], request):
                 self.upkeep.take(request, partial(self._reply, peer, request.request_id))

@@ -217,9 +217,7 @@ class ModelState:
 
     def cold_payload(self, address: Address) -> bytes:
         """Read an evicted item; raises DamagedLog when the record is not the one that was there."""
-        home, place, length, key, seq = address
-        record = self.read_at_hand(place, home.segment, home.offset, length, self._fingerprint)
-        payload = None if record is None else payload_of(record, seq, key)
+        payload = self._cold_at_hand(address)
         if payload is not None:
             return payload
         event = self.read_item(address.home, address.place, address.length)
@@ -231,6 +229,22 @@ class ModelState:
                 "",
             )
         return self.present(event).payload
+
+    def cold_payloads(self, addresses: Sequence[Address]) -> list[bytes]:
+        """Read evicted items; the disk is asked for all of them before one of them is waited for.
+
+        Raises DamagedLog.
+        """
+        found = [self._cold_at_hand(address) for address in addresses]
+        return [
+            self.cold_payload(address) if payload is None else payload
+            for address, payload in zip(addresses, found, strict=True)
+        ]
+
+    def _cold_at_hand(self, address: Address) -> bytes | None:
+        home, place, length, key, seq = address
+        record = self.read_at_hand(place, home.segment, home.offset, length, self._fingerprint)
+        return None if record is None else payload_of(record, seq, key)
 
     def evict(self, now_ms: int, at_most: int) -> bool:
         """Evict items that are over a bound; tells whether there may be more of them."""

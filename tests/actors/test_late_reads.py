@@ -117,6 +117,19 @@ def test_many_of_them_at_once_are_all_exact_whoever_asks(
     assert [reply.status for (reply,) in mine] == [404, 200] * (ITEMS // 2)
 
 
+def test_a_list_is_the_same_whether_its_items_are_at_hand_or_not(
+    disk: SimulatedFiles, served: Served
+) -> None:
+    def listed(*pairs: tuple[str, str]) -> list[dict[str, object]]:
+        reply = served.ask(Verb.LIST, (("take", "100"), *pairs))
+        return msgspec.json.decode(reply.body)["data"]
+
+    disk.is_at_hand = False
+    assert listed() == [letter(number) for number in range(ITEMS)]
+    disk.is_at_hand = True
+    assert listed(("skip", "1")) == [letter(number) for number in range(1, ITEMS)]
+
+
 @pytest.mark.parametrize("is_at_hand", [False, True])
 def test_a_damaged_record_is_refused_and_the_others_are_answered(
     disk: SimulatedFiles, served: Served, is_at_hand: bool, caplog: pytest.LogCaptureFixture
