@@ -55,6 +55,7 @@ class ModelReads:
         self._jobs = jobs
         self._limits = limits
         self._kept = KeptLists()
+        self._at_hand = state.payload_at_hand
         self.late: list[tuple[bytes, ReadRequest]] = []  # the disk was asked for what they want
         self.past: TimeTravel | None = None  # set by whoever can start processes
 
@@ -79,7 +80,7 @@ class ModelReads:
     def _get(self, peer: bytes, request: ReadRequest) -> Read | None:
         argument = request.argument
         if isinstance(argument, str):
-            return self._got(peer, request, argument, None)
+            return self._got(peer, request, argument)
         key, pairs = convert(argument, tuple[str, list[tuple[str, str]]])
         query = self._state.views[request.access].queries.read_item(pairs)
         if query.as_of is None:
@@ -92,11 +93,10 @@ class ModelReads:
         return None
 
     def _got(
-        self, peer: bytes, request: ReadRequest, key: str, fields: frozenset[str] | None
+        self, peer: bytes, request: ReadRequest, key: str, fields: frozenset[str] | None = None
     ) -> Read | None:
         """Give an item; one that is not at hand is being fetched, and late: others needn't wait."""
-        state = self._state
-        read = reads.get_with(state.payload_at_hand, state, key, request.access, fields)
+        read = reads.get_with(self._at_hand, self._state, key, request.access, fields)
         if read is None:
             self.late.append((peer, request))
         return read

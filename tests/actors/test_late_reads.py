@@ -28,6 +28,10 @@ class Letter(Model):
     writer: Owner[str | None] = None
 
 
+class _Page(msgspec.Struct):
+    data: list[dict[str, object]]
+
+
 @pytest.fixture
 def disk() -> SimulatedFiles:
     return SimulatedFiles()
@@ -104,7 +108,9 @@ def test_many_of_them_at_once_are_all_exact_whoever_asks(
         some = ask_together(
             served, [(f"l{number}", (("fields", "text,to"),)) for number in numbers]
         )
-        wait_for(served, whole + some)
+        then = ask_together(served, [("l5", (("as_of", str(seq)),)) for seq in (6, ITEMS)])
+        wait_for(served, whole + some + then)
+        assert [msgspec.json.decode(reply.body) for (reply,) in then] == [letter(5)] * 2
         for number, (reply,), (part,) in zip(numbers, whole, some, strict=True):
             told = letter(number)
             assert msgspec.json.decode(reply.body) == told
@@ -122,7 +128,7 @@ def test_a_list_is_the_same_whether_its_items_are_at_hand_or_not(
 ) -> None:
     def listed(*pairs: tuple[str, str]) -> list[dict[str, object]]:
         reply = served.ask(Verb.LIST, (("take", "100"), *pairs))
-        return msgspec.json.decode(reply.body)["data"]
+        return msgspec.json.decode(reply.body, type=_Page).data
 
     disk.is_at_hand = False
     assert listed() == [letter(number) for number in range(ITEMS)]
