@@ -51,12 +51,12 @@ class ModelReads:
     ) -> None:
         self._figures = figures
         self._state = state
+        self._at_hand = state.payload_at_hand
+        self.late: list[tuple[bytes, ReadRequest]] = []  # the disk was asked for what they want
         self._log = event_log
         self._jobs = jobs
         self._limits = limits
         self._kept = KeptLists()
-        self._at_hand = state.payload_at_hand
-        self.late: list[tuple[bytes, ReadRequest]] = []  # the disk was asked for what they want
         self.past: TimeTravel | None = None  # set by whoever can start processes
 
     def take(self, peer: bytes, request: ReadRequest) -> Read | None:
