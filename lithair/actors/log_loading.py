@@ -14,6 +14,7 @@ from lithair.core.as_of import AsOf
 from lithair.core.event import Event, Position, Slot
 from lithair.core.frame import records_in
 from lithair.core.model_state import ModelState
+from lithair.core.record import ReadAtHand
 from lithair.core.replay import RecordFields, Replay
 from lithair.core.upgrade import BadItem, Upgrade, not_migrated
 from lithair.storage.opening import ReplayedFrames
@@ -29,6 +30,8 @@ class LoadedLog(Protocol):
     def last_seq(self) -> int: ...
     def replay(self) -> Iterator[ReplayedFrames]: ...
     def read_item(self, position: Position, place: int, length: int) -> Event: ...
+    @property
+    def read_at_hand(self) -> ReadAtHand: ...
     def description_of(self, fingerprint: bytes) -> bytes | None: ...
 
 
@@ -57,6 +60,7 @@ def _load(
 ) -> None:
     bound = None if until is None else _Bound(until)
     state.read_item = event_log.read_item
+    state.read_at_hand = event_log.read_at_hand
     state.describe = event_log.description_of
     replay = Replay(state, event_log.last_seq)
     if event_log.snapshot is not None:

@@ -98,6 +98,8 @@ class ModelLoop:
             self._keep_up(now_ms)
             self._tend_references(now_ms)
             self._send()
+            if self._reads.late:
+                self._answer_late()
             if self._feed is not None:
                 self._feed.beat(self._state.seq, now_ms)
             self._report()
@@ -154,12 +156,20 @@ class ModelLoop:
             )
         )
 
-    def _take_read(self, peer: bytes, request: ReadRequest) -> None:
+    def _answer_late(self) -> None:
+        """Answer the reads whose items the disk was asked for in this turn, all of them at once."""
+        late, self._reads.late = self._reads.late, []
+        for peer, request in late:
+            self._take_read(peer, request, is_late=True)
+        self._send()
+
+    def _take_read(self, peer: bytes, request: ReadRequest, *, is_late: bool = False) -> None:
+        take = self._reads.take_late if is_late else self._reads.take
         try:
             if request.verb in MAINTENANCE and may_ask(self._state.views[request.access], request):
                 self.upkeep.take(request, partial(self._reply, peer, request.request_id))
                 return
-            read = self._reads.take(peer, request)
+            read = take(peer, request)
         except LithairError as error:
             if isinstance(error, DamagedLog | SchemaChanged):  # of which the caller hears less
                 log.error("%s", error)

@@ -51,6 +51,8 @@ class ModelReads:
     ) -> None:
         self._figures = figures
         self._state = state
+        self._at_hand = state.payload_at_hand
+        self.late: list[tuple[bytes, ReadRequest]] = []  # the disk was asked for what they want
         self._log = event_log
         self._jobs = jobs
         self._limits = limits
@@ -66,19 +68,38 @@ class ModelReads:
             self._figures.counting.reads += 1
         return act(self, peer, request)
 
+    def take_late(self, _peer: bytes, request: ReadRequest) -> Read:
+        """Answer one of `late`, and wait for the disk if that must be. Raises LithairError."""
+        argument, access = request.argument, request.access
+        if isinstance(argument, str):
+            return reads.get(self._state, argument, access)
+        key, pairs = convert(argument, tuple[str, list[tuple[str, str]]])
+        fields = self._state.views[access].queries.read_item(pairs).fields
+        return reads.get(self._state, key, access, fields)
+
     def _get(self, peer: bytes, request: ReadRequest) -> Read | None:
         argument = request.argument
         if isinstance(argument, str):
-            return reads.get(self._state, argument, request.access)
+            return self._got(peer, request, argument)
         key, pairs = convert(argument, tuple[str, list[tuple[str, str]]])
         query = self._state.views[request.access].queries.read_item(pairs)
-        if query.as_of is not None:
-            check_as_of(query.as_of, self._state, self._log)
-        if query.as_of is None or is_as_it_was(key, query.as_of, self._state):
+        if query.as_of is None:
+            return self._got(peer, request, key, query.fields)
+        check_as_of(query.as_of, self._state, self._log)
+        if is_as_it_was(key, query.as_of, self._state):  # now, and maybe not a moment later
             return reads.get(self._state, key, request.access, query.fields)
         work = PastItemWork(self._state, self._log, key, query, request.access)
         self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
         return None
+
+    def _got(
+        self, peer: bytes, request: ReadRequest, key: str, fields: frozenset[str] | None = None
+    ) -> Read | None:
+        """Give an item; one that is not at hand is being fetched, and late: others needn't wait."""
+        read = reads.get_with(self._at_hand, self._state, key, request.access, fields)
+        if read is None:
+            self.late.append((peer, request))
+        return read
 
     def _list(self, peer: bytes, request: ReadRequest) -> Read | None:
         return self._look_up(peer, request, self._limits.list_bytes_max)

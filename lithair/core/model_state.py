@@ -19,6 +19,7 @@ from lithair.core.idempotency import CommandMemory, Keyed, KeyMemory
 from lithair.core.kept import is_hot
 from lithair.core.overlay import Overlay
 from lithair.core.problem import problem_of
+from lithair.core.record import ReadAtHand, payload_of
 from lithair.core.rules import ItemRules
 from lithair.core.schema import schema_of
 from lithair.core.tables import Tables, path_of
@@ -77,6 +78,12 @@ def _no_log(home: Position, place: int, length: int) -> Event:
     raise AssertionError(f"an item was evicted, and there is no log to read {home} from")
 
 
+def _nothing_at_hand(
+    _place: int, _segment: int, _offset: int, _length: int, _fingerprint: bytes
+) -> None:
+    return None
+
+
 class ModelState:
     """Owns everything that is known of one model."""
 
@@ -87,6 +94,7 @@ class ModelState:
         model: type[Model] = handler.model
         schema = schema_of(model)
         self.schema = schema
+        self._fingerprint = schema.fingerprint
         self.views = Views(schema, take_max)
         self.rules = ItemRules(schema, handler, self.views)
         self.tables = Tables(schema)
@@ -100,7 +108,8 @@ class ModelState:
         # By the fingerprint of what a record was written with, where that is not this declaration.
         self.upgrades: dict[bytes, Upgrade] = {}
         self.migrations = migrations_of(model)
-        self.read_item: ReadItem = _no_log  # these two are set by whoever has opened the log
+        self.read_at_hand: ReadAtHand = _nothing_at_hand
+        self.read_item: ReadItem = _no_log  # these three are set by whoever has opened the log
         self.describe: Describe = _nothing_known
         self.seq: int = 0
         self.time_ms: int = 0
@@ -172,6 +181,27 @@ class ModelState:
         cell = self.tables.projection.cell(slot)
         return cell if is_hot(cell) else self.cold_payload(self.address(slot))
 
+    def payload_at_hand(self, slot: Slot) -> bytes | None:
+        """Give an item whole, if that needs no waiting for the disk.
+
+        None for an evicted one that the disk is asked for by this, and for any that is not as
+        usual: `payload` gives it, or says what is wrong.
+        """
+        projection = self.tables.projection
+        cell, key = projection.cells[slot], projection.keys[slot]
+        assert cell is not None, f"slot {slot} is dead"
+        assert key is not None, f"slot {slot} is dead"
+        if is_hot(cell):
+            return cell
+        record = self.read_at_hand(
+            projection.places[slot],
+            projection.segments[slot],
+            projection.offsets[slot],
+            projection.lengths[slot],
+            self._fingerprint,
+        )
+        return None if record is None else payload_of(record, projection.seqs[slot], key)
+
     def address(self, slot: Slot) -> Address:
         """Say where an item's last record is to be read; that holds while the log is not cut."""
         projection = self.tables.projection
@@ -187,6 +217,9 @@ class ModelState:
 
     def cold_payload(self, address: Address) -> bytes:
         """Read an evicted item; raises DamagedLog when the record is not the one that was there."""
+        payload = self._cold_at_hand(address)
+        if payload is not None:
+            return payload
         event = self.read_item(address.home, address.place, address.length)
         if (event.seq, event.key) != (address.seq, address.key):
             raise DamagedLog(
@@ -196,6 +229,22 @@ class ModelState:
                 "",
             )
         return self.present(event).payload
+
+    def cold_payloads(self, addresses: Sequence[Address]) -> list[bytes]:
+        """Read evicted items; the disk is asked for all of them before one of them is waited for.
+
+        Raises DamagedLog.
+        """
+        found = [self._cold_at_hand(address) for address in addresses]
+        return [
+            self.cold_payload(address) if payload is None else payload
+            for address, payload in zip(addresses, found, strict=True)
+        ]
+
+    def _cold_at_hand(self, address: Address) -> bytes | None:
+        home, place, length, key, seq = address
+        record = self.read_at_hand(place, home.segment, home.offset, length, self._fingerprint)
+        return None if record is None else payload_of(record, seq, key)
 
     def evict(self, now_ms: int, at_most: int) -> bool:
         """Evict items that are over a bound; tells whether there may be more of them."""

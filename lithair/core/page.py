@@ -59,9 +59,8 @@ class Page:
 
     def advance(self) -> Read | None:
         """Read a little; gives the answer when the page is full. Raises DamagedLog."""
-        for _ in range(min(len(self._to_read), STEP_COLD)):
-            address = self._to_read.pop()
-            self._read[address] = self._show(self._state.cold_payload(address))
+        step, self._to_read = self._to_read[-STEP_COLD:], self._to_read[:-STEP_COLD]
+        self._read.update(zip(step, map(self._show, self._state.cold_payloads(step)), strict=True))
         if self._to_read:
             return None
         while self._next < self._round_end:

@@ -4,6 +4,7 @@ Law: a read changes nothing and never waits for a write in flight; what it answe
 seq it carries.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -29,26 +30,46 @@ class Read(NamedTuple):
 
 
 def get(state: ModelState, key: str, access: str, fields: frozenset[str] | None = None) -> Read:
-    """Give one item, or some fields of it; raises `Refusal` 404."""
+    """Give one item, or some fields of it; raises `Refusal` 404, DamagedLog."""
+    read = get_with(state.payload, state, key, access, fields)
+    assert read is not None, "a payload that waits is always there"
+    return read
+
+
+def get_with(
+    payload_of: Callable[[Slot], bytes | None],
+    state: ModelState,
+    key: str,
+    access: str,
+    fields: frozenset[str] | None = None,
+) -> Read | None:
+    """The same with an item that `payload_of` gives; None when that gives none.
+
+    With `state.payload_at_hand` nothing waits for the disk: ask again with `get`, a moment later.
+    """
     projection = state.tables.projection
     slot = projection.slots.get(key)
     view = state.views[access]
     if slot is None or (view.own is not None and not _reaches(state, slot, view)):
         raise Refusal(404, f"There is no item {key!r}")
-    if fields is None:
-        body = view.show(state.payload(slot))
-    else:
-        body = _fields_of(state, slot, view, fields)
-    return Read(200, body, projection.seqs[slot], key)
+    if fields is not None:
+        body = _kept_fields_of(state, slot, fields - view.unreadable)
+        if body is not None:
+            return Read(200, body, projection.seqs[slot], key)
+    payload = payload_of(slot)
+    if payload is None:
+        return None
+    show = view.show if fields is None else view.shape(fields).apply
+    return Read(200, show(payload), projection.seqs[slot], key)
 
 
-def _fields_of(state: ModelState, slot: Slot, view: View, fields: frozenset[str]) -> bytes:
-    """Give some fields of an item, without the disk where what is in RAM has them all."""
+def _kept_fields_of(state: ModelState, slot: Slot, wanted: frozenset[str]) -> bytes | None:
+    """Give some fields of an evicted item where what is in RAM has them all."""
     projection, kept = state.tables.projection, state.tables.kept
-    cell, key, wanted = projection.cell(slot), projection.keys[slot], fields - view.unreadable
+    cell, key = projection.cell(slot), projection.keys[slot]
     if key is not None and not is_hot(cell) and kept.covers(wanted):
         return kept.shape(wanted).apply(cell, key)
-    return view.shape(fields).apply(state.payload(slot))
+    return None
 
 
 def _reaches(state: ModelState, slot: Slot, view: View) -> bool:

@@ -27,6 +27,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from lithair.core.event import Event, Position
+from lithair.core.record import ReadAtHand
 from lithair.errors import DamagedLog, LithairError, StorageFull, SyncFailed
 from lithair.storage.active_segment import ActiveSegment, LogStamp
 from lithair.storage.files import Files, Lock, is_no_room
@@ -342,6 +343,11 @@ class EventLog:
         except DamagedLog as error:
             self._note(error)
             raise
+
+    @property
+    def read_at_hand(self) -> ReadAtHand:
+        """What reads an item's last record, unchecked, where that needs no waiting."""
+        return self._past.read_at_hand
 
     def description_of(self, fingerprint: bytes) -> bytes | None:
         """Give the schema that a record which was just read was written under. Any thread."""

@@ -16,6 +16,10 @@ from typing import Final, Protocol
 # The disk, or this user's share of it, is full; a file-size limit counts as a full disk too.
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
+# A read that gives what is in the page cache and has the disk begin on the rest: Linux (preadv2).
+NO_WAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
+NOT_TOLD: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+
 
 def is_no_room(error: OSError) -> bool:
     """Tell whether a call failed because nothing more fits, so that it may be tried again later."""
@@ -27,6 +31,15 @@ class Readable(Protocol):
 
     def read(self, length: int, offset: int) -> bytes:
         """Read up to `length` bytes; fewer only where they end."""
+        ...
+
+    def read_at_hand(self, length: int, offset: int) -> bytes | bytearray | None:
+        """Read exactly `length` bytes, if they are there without waiting for the disk.
+
+        None when they are not: they are being fetched now, so a `read` soon after waits less, and
+        many that are asked for one after the other are fetched together. None as well for what
+        can't be read; `read` says why. Where the system can't tell, this waits.
+        """
         ...
 
 
@@ -118,6 +131,7 @@ class OsFile:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._no_wait = NO_WAIT  # 0: this system or file system can only wait
 
     def read(self, length: int, offset: int) -> bytes:
         data = os.pread(self._fd, length, offset)
@@ -129,6 +143,21 @@ class OsFile:
             parts.append(data)
             got += len(data)
         return b"".join(parts)
+
+    def read_at_hand(self, length: int, offset: int) -> bytes | bytearray | None:
+        try:
+            if not self._no_wait:
+                data = self.read(length, offset)
+                return data if len(data) == length else None
+            found = bytearray(length)
+            got = os.preadv(self._fd, (found,), offset, self._no_wait)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in NOT_TOLD:
+                self._no_wait = 0
+            return None
+        return found if got == length else None
 
     def write(self, data: bytes | memoryview, offset: int) -> int:
         return os.pwrite(self._fd, data, offset)

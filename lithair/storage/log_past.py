@@ -161,6 +161,17 @@ class LogPast:
             raise self.dropped("the snapshot that this place is in")
         return snapshot.read(place & PLACE_OFFSET, length)
 
+    def read_at_hand(
+        self, place: int, segment: int, offset: int, length: int, fingerprint: bytes
+    ) -> bytes | bytearray | None:
+        """Read a record, unchecked, at its place or where that is 0 at home; None: not so."""
+        if not place:
+            return self._table.read_at_hand(segment, offset, length, fingerprint)
+        snapshot = self._snapshots[place >> PARITY_BIT]
+        if snapshot is None:
+            return None
+        return snapshot.read_at_hand(place & PLACE_OFFSET, length, fingerprint)
+
     def events_since(self, page: EventPage, last_seq: int) -> list[Event]:
         """Fill a page with events up to `last_seq`; raises Dropped for its first, DamagedLog."""
         while page.after < last_seq and not page.is_full:

@@ -132,6 +132,14 @@ class LogReader:
             return self.snapshot.read(place & PLACE_OFFSET, length)
         return self._table.read(position, length)
 
+    def read_at_hand(
+        self, place: int, segment: int, offset: int, length: int, fingerprint: bytes
+    ) -> bytes | bytearray | None:
+        """Read the same, unchecked, where that needs no waiting; None: not so, or an older form."""
+        if place and self.snapshot is not None:
+            return self.snapshot.read_at_hand(place & PLACE_OFFSET, length, fingerprint)
+        return self._table.read_at_hand(segment, offset, length, fingerprint)
+
     def close(self) -> None:
         """Let go of the files."""
         if self.snapshot is not None:

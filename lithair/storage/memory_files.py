@@ -21,6 +21,10 @@ class MemoryFile:
     def read(self, length: int, offset: int) -> bytes:
         return bytes(self._content[offset : offset + length])
 
+    def read_at_hand(self, length: int, offset: int) -> bytes | None:
+        data = self.read(length, offset)
+        return data if len(data) == length else None
+
     def write(self, data: bytes | memoryview, offset: int) -> int:
         self._check_writable()
         gap = offset - len(self._content)

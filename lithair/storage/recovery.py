@@ -70,6 +70,10 @@ class CarriedBytes:
     def read(self, length: int, offset: int) -> bytes:
         return self._data[offset : offset + length]
 
+    def read_at_hand(self, length: int, offset: int) -> bytes | None:
+        data = self.read(length, offset)
+        return data if len(data) == length else None
+
 
 def inspect_last(segment: Segment, file: Readable, now_ms: int) -> Tail:
     """Decide what the last segment of a log holds; raises DamagedLog. Reads only."""

@@ -100,6 +100,18 @@ class SegmentTable:
             held = self._reopened(self._named(position))
         return read_record(held[0], held[1], position.offset, length)
 
+    def read_at_hand(
+        self, segment: int, offset: int, length: int, fingerprint: bytes
+    ) -> bytes | bytearray | None:
+        """Read a record, unchecked, where that needs no waiting; see `Readable.read_at_hand`.
+
+        None as well when its segment is not open, or of another schema than `fingerprint`.
+        """
+        held = self._open.get(segment)
+        if held is None or held[0].header.fingerprint != fingerprint:
+            return None
+        return held[1].read_at_hand(length, offset)
+
     def _named(self, position: Position) -> Segment:
         for segment in self.segments:
             if segment.first_seq == position.segment:

@@ -6,7 +6,7 @@ import pytest
 
 from lithair.core.as_of import rfc3339
 from lithair.core.command import PUBLIC, TRUSTED, Action
-from lithair.core.event import Event, Position
+from lithair.core.event import Position
 from lithair.core.problem import Refusal
 from lithair.core.reads import get
 from lithair.retention import Retention
@@ -109,13 +109,15 @@ def test_some_fields_of_an_evicted_item_are_those_of_a_hot_one_and_kept_ones_nee
         living.do(Action.CREATE, body=b'{"id":"a","title":"x","year":1,"stock":7,"secret":"s"}')
         living.do(Action.CREATE, body=b'{"id":"b"}')
     reads_done: list[Position] = []
-    read_item = cold.state.read_item
+    read_at_hand = cold.state.read_at_hand
 
-    def counted(home: Position, place: int, length: int) -> Event:
-        reads_done.append(home)
-        return read_item(home, place, length)
+    def counted(
+        place: int, segment: int, offset: int, length: int, fingerprint: bytes
+    ) -> bytes | bytearray | None:
+        reads_done.append(Position(segment, offset))
+        return read_at_hand(place, segment, offset, length, fingerprint)
 
-    cold.state.read_item = counted
+    cold.state.read_at_hand = counted
     for wires, is_cold in (("year,title", False), ("", False), ("year,stock", True)):
         fields = frozenset(name for name in wires.split(",") if name)
         for access in (TRUSTED, PUBLIC):

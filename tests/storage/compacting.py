@@ -8,6 +8,7 @@ from typing import Final
 from lithair.core.event import Event, EventKind, Position
 from lithair.core.frame import records_in
 from lithair.core.idempotency import COMMANDS_MAX, CommandMemory, Keyed, KeyMemory
+from lithair.core.record import payload_of
 from lithair.core.upgrade import Upgrade
 from lithair.storage.compaction import CompactionPlan, PresentForm, compact
 from lithair.storage.event_log import EventLog, LogOptions, LogStamp
@@ -117,6 +118,11 @@ class Held:
             for key, seq, home, place, length in rows:
                 event = self.log.read_item(home, place, length)
                 assert (event.key, event.seq) == (key, seq)
+                fingerprint = snapshot.header.fingerprint
+                record = self.log.read_at_hand(place, *home, length, fingerprint)
+                assert record is not None
+                if not event.author:
+                    assert payload_of(record, seq, key) == event.payload
                 found = snapshot.find(key)
                 assert found is not None
                 assert fact_of(found) == fact_of(event)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lithair.core.event import Event, Position
+from lithair.core.event import Event, EventKind, Position
 from lithair.core.frame import (
     CLOSING_BYTES,
     FRAME_HEAD_BYTES,
@@ -24,11 +24,13 @@ from lithair.core.frame import (
     relink_frames,
 )
 from lithair.core.record import (
+    RECORD_BYTES_MIN,
     BadRecord,
     check_record,
     decode_record,
     encode_record,
     payload_in,
+    payload_of,
     record_length,
 )
 from lithair.errors import UnknownFormat
@@ -95,6 +97,39 @@ def test_hostile_bytes_are_refused_by_name(data: bytes) -> None:
         decode_header(data)
     frame_is_intact(data, 0)
     check_frames(data, 0, 0, 1, 1 << 64)
+
+
+@given(events(), st.data())
+def test_an_item_is_taken_out_of_its_own_intact_record_alone(
+    event: Event, data: st.DataObject
+) -> None:
+    record, seq, key = encode_record(event, event.prev), event.seq, event.key
+    is_usual = event.kind != EventKind.DELETE and not event.author
+    for whole in (record, bytearray(record)):
+        assert payload_of(whole, seq, key) == (event.payload if is_usual else None)
+    at = data.draw(st.integers(0, len(record) - 1))
+    changed = bytearray(record)
+    changed[at] ^= data.draw(st.integers(1, 255))
+    for other in (changed, record[:at], record + b"\0"):
+        assert payload_of(other, seq, key) is None
+    for other_seq, other_key in ((seq + 1, key), (seq, key + "x"), (seq, key[1:])):
+        assert payload_of(record, other_seq, other_key) is None
+
+
+@given(events(), st.data())
+def test_an_item_is_never_taken_out_of_what_is_no_event(event: Event, data: st.DataObject) -> None:
+    """Records of others, whole by their checksum: what is given is what decoding gives."""
+    record = bytearray(encode_record(event, event.prev))
+    at = data.draw(st.integers(4, len(record) - 1) | st.integers(16, RECORD_BYTES_MIN))
+    if at < len(record):
+        record[at] = data.draw(st.integers(0, 255))
+    record[:4] = zlib.crc32(record[4:]).to_bytes(4, "little")
+    found = payload_of(record, event.seq, event.key)
+    if found is not None:
+        decoded_event = decode_record(bytes(record), 0)
+        told = decoded_event.seq, decoded_event.key, decoded_event.payload
+        assert told == (event.seq, event.key, found)
+        assert decoded_event.kind in (EventKind.CREATE, EventKind.UPDATE)
 
 
 @st.composite

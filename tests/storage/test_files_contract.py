@@ -7,6 +7,7 @@ import pytest
 from lithair.storage.files import Files, OsFiles, place_file, write_whole
 from lithair.storage.memory_files import MemoryFiles
 from tests.support.simulated_files import SimulatedFiles
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(params=["os", "simulated", "memory"])
@@ -31,6 +32,40 @@ def test_what_is_written_is_read_back(disk: tuple[Files, str]) -> None:
     file.cut(5)
     assert file.read(100, 0) == b"hello"
     assert file.size() == 5
+
+
+def test_what_is_at_hand_is_whole_and_the_same_that_is_read(disk: tuple[Files, str]) -> None:
+    files, directory = disk
+    file = files.create(f"{directory}/a")
+    write_whole(file, b"hello, world", 0)
+    if isinstance(files, OsFiles):  # a page may leave the cache, and was asked for by then
+        wait_until(lambda: file.read_at_hand(5, 7) == b"world", "the page")
+    else:
+        assert file.read_at_hand(5, 7) == b"world"
+    assert file.read_at_hand(6, 7) is None
+    assert file.read_at_hand(5, 100) is None
+    assert file.read(5, 7) == b"world"
+
+
+def test_where_nothing_is_told_of_the_cache_everything_is_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lithair.storage.files.NO_WAIT", 0)
+    file = OsFiles().create(str(tmp_path / "a"))
+    write_whole(file, b"hello", 0)
+    assert file.read_at_hand(5, 0) == b"hello"
+    assert file.read_at_hand(6, 0) is None
+    file.close()
+    assert file.read_at_hand(5, 0) is None
+
+
+def test_a_file_system_that_refuses_to_tell_is_asked_once(tmp_path: Path) -> None:
+    file = OsFiles().create(str(tmp_path / "a"))
+    write_whole(file, b"hello", 0)
+    file._no_wait = 1 << 30  # a flag that no kernel has
+    assert file.read_at_hand(5, 0) is None
+    assert file.read_at_hand(5, 0) == b"hello"
+    file.close()
 
 
 def test_a_write_past_the_end_leaves_zeros(disk: tuple[Files, str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lithair.core.event import Event, Flags, Position
+from lithair.core.record import decode_record
 from lithair.errors import DamagedLog, LithairError, SyncFailed
 from lithair.storage.event_log import EventLog, LogOptions
 from lithair.storage.files import OsFiles
@@ -39,6 +40,21 @@ def test_every_record_is_read_by_its_place() -> None:
         for fact, (position, length) in zip(writer.facts[:-6], writer.places, strict=False):
             assert fact_of(log.read(position, length)) == fact
             assert fact_of(log.read(position)) == fact
+
+
+def test_what_is_at_hand_is_the_record_at_its_place_of_the_schema_asked_for() -> None:
+    disk, writer = written()
+    for fact, (position, length) in zip(writer.facts[:-6], writer.places, strict=False):
+        found = writer.log.read_at_hand(0, *position, length, STAMP.fingerprint)
+        assert found is not None
+        assert fact_of(decode_record(bytes(found), 0)) == fact
+        assert writer.log.read_at_hand(0, *position, length, WIDER_STAMP.fingerprint) is None
+        assert writer.log.read_at_hand(1 << 63, *position, length, STAMP.fingerprint) is None
+    disk.is_at_hand = False
+    position, length = writer.places[0]
+    assert writer.log.read_at_hand(0, *position, length, STAMP.fingerprint) is None
+    assert fact_of(writer.log.read(position, length)) == writer.facts[0]
+    assert writer.log.read_at_hand(0, 1 << 40, 100, 100, STAMP.fingerprint) is None
 
 
 def test_an_item_is_walked_backwards_by_prev() -> None:

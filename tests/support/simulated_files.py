@@ -81,6 +81,8 @@ class SimulatedFiles:
     write_bytes_max: int = 1 << 40  # a single write takes no more
     failures: list[Failure] = field(default_factory=list[Failure])
     watch: Callable[[str, str], None] | None = None
+    is_at_hand: bool = True  # False: the page cache holds nothing, whatever was fetched
+    watch_reads: Callable[[str], None] | None = None  # with the path, before every one that waits
 
     # What the tests do to it
 
@@ -274,7 +276,13 @@ class SimulatedFile:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
 
     def read(self, length: int, offset: int) -> bytes:
+        if self._disk.watch_reads:
+            self._disk.watch_reads(self._path)
         return self._inode.cached[offset : offset + length]
+
+    def read_at_hand(self, length: int, offset: int) -> bytes | None:
+        data = self._inode.cached[offset : offset + length]
+        return data if self._disk.is_at_hand and len(data) == length else None
 
     def write(self, data: bytes | memoryview, offset: int) -> int:
         self._check_writable()
