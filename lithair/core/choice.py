@@ -3,13 +3,14 @@
 Law: a choice holds exactly the live items that pass its filter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, cast
 
 from lithair.core.event import Slot
 from lithair.core.index import SortedIndex
 from lithair.core.query import Filter
+from lithair.core.section import Section
 from lithair.core.tables import Tables
 
 
@@ -70,3 +71,23 @@ def _choose_one_by_one(tables: Tables, test: Filter) -> Choice | None:
         return None
     slots = [slot for slot in found if slot is not None]
     return Choice(test, len(slots), slots)
+
+
+def section_of(tables: Tables, tests: Sequence[Filter]) -> Section:
+    """Give the smallest section that holds all that pass these tests; to be released."""
+    single = [
+        (test, value)
+        for test in tests
+        if test.operator == "="
+        and test.path.text in tables.columns
+        and (value := test.operands[0]) is not None
+        and isinstance(value, Hashable)
+    ]
+    if not single:
+        return tables.sections.take_whole()
+    if len(single) > 1:
+        sizes = [choice.size for test, _ in single if (choice := choose(tables, test)) is not None]
+        assert len(sizes) == len(single), "what has a column has an index"
+        single = [single[sizes.index(min(sizes))]]
+    test, value = single[0]
+    return tables.sections.take(test.path.text, value)

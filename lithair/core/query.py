@@ -21,7 +21,7 @@ from lithair.core.as_of import AsOf, parse_as_of
 from lithair.core.problem import Refusal
 from lithair.core.schema import Schema
 from lithair.core.shape import Path, find_path
-from lithair.core.values import Sortable, parse_text
+from lithair.core.values import Sortable, itself, parse_text
 from lithair.errors import FieldError
 
 FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a test per item
@@ -252,9 +252,10 @@ def _range(path: Path, sign: str, bound: Sortable) -> Filter:
 
 def _contains(path: Path, text: str) -> Filter:
     part = text.casefold()
+    operands = (itself(part),)
     if path.base is str:
         return Filter(
-            path, "~", (), lambda v: v is not None and part in typing.cast(str, v).casefold()
+            path, "~", operands, lambda v: v is not None and part in typing.cast(str, v).casefold()
         )
     if _is_list(path) and typing.get_args(path.base)[:1] == (str,):
 
@@ -263,5 +264,5 @@ def _contains(path: Path, text: str) -> Filter:
                 part in element.casefold() for element in typing.cast(list[str], value)
             )
 
-        return Filter(path, "~", (), in_any)
+        return Filter(path, "~", operands, in_any)
     raise refuse(path.text, "~ looks for text, and this field does not hold text")

@@ -15,6 +15,7 @@ from lithair.core.index import SortedIndex
 from lithair.core.look import Look
 from lithair.core.order import Order
 from lithair.core.query import Filter, Query, refuse
+from lithair.core.selection import Selections
 from lithair.core.shape import Reader
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
@@ -41,13 +42,21 @@ class Scan:
     """One list or count under way: call `advance` until it gives what was found.
 
     `payload` reads an item whole, from the disk when it is evicted; it may raise DamagedLog.
+    What was selected before is asked for in `selections`, and what is selected now kept there.
     """
 
-    def __init__(self, tables: Tables, payload: Callable[[Slot], bytes], query: Query) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        payload: Callable[[Slot], bytes],
+        query: Query,
+        selections: Selections | None = None,
+    ) -> None:
         self.touched: set[Slot] = set()
         self._tables = tables
         self._payload = payload
         self._query = query
+        self._selections = selections
         self._filters = query.tests
         self._look: Look | None = None  # once it has begun
         self._known: Filter | None = None  # what all candidates pass
@@ -61,7 +70,7 @@ class Scan:
         """Look at some more slots; gives what was found once all were seen."""
         look = self._look
         if look is None:
-            found = self._from_index()
+            found = self._from_selection() or self._from_index()
             if found is not None:
                 return found
             look = self._look = Look(self._tables, self._query)
@@ -121,6 +130,13 @@ class Scan:
             # It may not match any more since the page before: its place still tells where to go.
             look.rank(after, self._payload(after))
         order, total = self._order.slots(after)
+        if (
+            self._selections is not None
+            and after is None
+            and not look.decodes
+            and len(order) == total
+        ):
+            self._selections.keep(self._query, order)
         start = self._query.skip + (0 if after is None else order.index(after) + 1)
         stop = start + self._query.take
         return Found(order[start:stop], total, len(order) > stop)
@@ -148,6 +164,18 @@ class Scan:
             return cast(Iterator[Slot], iter(slots))
         self._known = best.test
         return iter(list(best.slots))
+
+    def _from_selection(self) -> Found | None:
+        """Answer at once when what is selected is known."""
+        query, selections = self._query, self._selections
+        selection = selections.find(query) if selections is not None else None
+        if selection is None:
+            return None
+        start = query.skip
+        if query.after is not None:
+            start += selection.behind(self._slot_of_after(), self._tables.columns)
+        slots, stop = selection.slots, start + query.take
+        return Found(cast(list[Slot], slots[start:stop].tolist()), len(slots), len(slots) > stop)
 
     def _from_index(self) -> Found | None:
         """Answer at once when no item has to be decoded; None when some have."""
