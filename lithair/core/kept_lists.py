@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from lithair.core.choice import section_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
-from lithair.core.section import Section
+from lithair.core.section import SECTION_BYTES, Section
 from lithair.core.tables import Tables
 
 BYTES_MAX: Final = 4 << 20  # of one model; some hundred pages
@@ -69,7 +69,7 @@ class KeptLists:
             return
         self._let_go(self._lists.pop(asked, None))
         # A character of text has four bytes at most.
-        size = len(read.body) + 4 * words + QUESTION_BYTES * (1 + len(asked.pairs))
+        size = len(read.body) + 4 * words + QUESTION_BYTES * (1 + len(asked.pairs)) + SECTION_BYTES
         while self.bytes + size > BYTES_MAX:
             self._let_go(self._lists.pop(next(iter(self._lists))))
         # Where `after` stands is told by an item that may be of another section.

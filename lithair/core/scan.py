@@ -63,6 +63,7 @@ class Scan:
         self._slice = SLICE_SLOTS
         self._run: list[Slot] = []  # the next of the cold ones, the first one in the log last
         self._looks = 0
+        self._looked_at = 0  # how many candidates there were
         self._order = Order((), None)
         self._slots: Iterator[Slot] = iter(())
 
@@ -79,6 +80,7 @@ class Scan:
             self._slots = self._candidates()
             self._tables.watchers.append(self)
         slots = list(islice(self._slots, self._slice))
+        self._looked_at += len(slots)
         self._order.add(look.passing(slots, self._known))
         if len(slots) == self._slice:
             return None
@@ -130,13 +132,8 @@ class Scan:
             # It may not match any more since the page before: its place still tells where to go.
             look.rank(after, self._payload(after))
         order, total = self._order.slots(after)
-        if (
-            self._selections is not None
-            and after is None
-            and not look.decodes
-            and len(order) == total
-        ):
-            self._selections.keep(self._query, order)
+        if self._selections is not None and len(order) == total and not look.decodes:
+            self._selections.keep(self._query, order, self._looked_at)
         start = self._query.skip + (0 if after is None else order.index(after) + 1)
         stop = start + self._query.take
         return Found(order[start:stop], total, len(order) > stop)

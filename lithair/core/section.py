@@ -11,7 +11,9 @@ from typing import Final
 from lithair.core.event import Slot
 from lithair.core.values import Sortable
 
-RECENT_MAX: Final = 32  # writes; after more of them it is cheaper to begin anew
+RECENT_MAX: Final = 64  # writes of a part that are remembered; past them one has to begin anew
+RECENT_WHOLE_MAX: Final = 256  # the same of all items, which take longer to begin anew
+SECTION_BYTES: Final = 1024  # of a part, with what is remembered
 
 Columns = Mapping[str, Sequence[Sortable | None]]  # values by slot, by field
 
@@ -25,13 +27,14 @@ class Section:
         self.writes = 0  # so far
         self.uses = 0
         self._recent: list[Slot] = []
+        self._recent_max = RECENT_MAX if wire else RECENT_WHOLE_MAX
 
     def written(self, slot: Slot) -> None:
         """Take in that an item was written that is or was in the section."""
         self.writes += 1
         recent = self._recent
-        if len(recent) == RECENT_MAX:
-            del recent[: RECENT_MAX // 2]
+        if len(recent) >= self._recent_max:
+            del recent[: self._recent_max // 2]
         recent.append(slot)
 
     def since(self, count: int) -> Sequence[Slot] | None:

@@ -13,16 +13,21 @@ from typing import Final, NamedTuple
 
 from lithair.core.choice import section_of
 from lithair.core.event import Slot
-from lithair.core.query import Filter, Query
-from lithair.core.section import Columns, Section
+from lithair.core.query import Query
+from lithair.core.section import SECTION_BYTES, Columns, Section
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
 
 BYTES_MAX: Final = 8 << 20  # of one model; 800 selections of 1,000 items
 SELECTED_MAX: Final = 1 << 14  # items of one; with more, going through it takes too long
 ITEM_BYTES: Final = 8  # of a slot in an array of them
-SELECTION_BYTES: Final = 2048  # of an empty one: its question, its section
+SELECTION_BYTES: Final = 1024 + SECTION_BYTES  # of an empty one: its question, its section
 OPERAND_BYTES: Final = 128  # of a value to compare with, beside the value
+# What taking a write in costs: about this many items passed over, and the half of those selected.
+WRITE_WORK: Final = 4096
+WORK_MAX: Final = 1 << 20  # 2 to 3 ms in one go; past it a scan in slices is better
+SCAN_WORK_MIN: Final = 4 * WRITE_WORK  # what beginning anew costs, by whatever is looked at
+SCAN_WORK: Final = 128  # and of each item that is
 
 Column = Sequence[Sortable | None]
 Sort = tuple[tuple[str, bool], ...]  # (field, is descending)
@@ -38,8 +43,12 @@ class Question(NamedTuple):
 def question_of(query: Query) -> Question:
     return Question(
         tuple((test.path.text, test.operator, test.operands) for test in query.tests),
-        tuple((path.text, descending) for path, descending in query.sort),
+        _sort_of(query),
     )
+
+
+def _sort_of(query: Query) -> Sort:
+    return tuple((path.text, descending) for path, descending in query.sort)
 
 
 def _is_before(a: Slot, b: Slot, by: list[tuple[Column, bool]]) -> bool:
@@ -58,12 +67,14 @@ class Selection:
     """The slots of one question in order, as of a count of its section's writes."""
 
     def __init__(
-        self, tests: Sequence[Filter], sort: Sort, section: Section, slots: Iterable[Slot]
+        self, query: Query, section: Section, slots: Iterable[Slot], looked_at: int
     ) -> None:
         self.section = section
         self.slots = array("Q", slots)
+        tests = query.tests
         self._tests = [(test.path.text, test.matches) for test in tests]
-        self._sort = sort
+        self._sort = _sort_of(query)
+        self._work_max = min(WORK_MAX, SCAN_WORK_MIN + SCAN_WORK * looked_at)
         self._writes = section.writes
         self._words_bytes = sum(
             OPERAND_BYTES + 2 * sys.getsizeof(operand)
@@ -76,13 +87,16 @@ class Selection:
         return SELECTION_BYTES + self._words_bytes + sys.getsizeof(self.slots)
 
     def refresh(self, tables: Tables) -> bool:
-        """Take in what was written; tells whether that is known."""
-        written = self.section.since(self._writes)
-        if written is None:
+        """Take in what was written; tells whether it did: not when to begin anew costs less."""
+        recent = self.section.since(self._writes)
+        if recent is None:
             return False
-        if written:
+        if recent:
+            written = set(recent)
+            if len(written) * (WRITE_WORK + len(self.slots)) > self._work_max:
+                return False
             self._writes = self.section.writes
-            self._place(set(written), tables)
+            self._place(written, tables)
         return True
 
     def _place(self, written: set[Slot], tables: Tables) -> None:
@@ -153,15 +167,18 @@ class Selections:
         self._add(question, selection)
         return selection
 
-    def keep(self, query: Query, slots: list[Slot]) -> None:
-        """Take in all that a query selects now, in order; the columns tell all it asks about."""
+    def keep(self, query: Query, slots: list[Slot], looked_at: int) -> None:
+        """Take in all that a query selects now, in order; the columns tell all it asks about.
+
+        A scan had to look at `looked_at` items for it.
+        """
         if len(slots) > SELECTED_MAX or not _is_hashable(query):
             return
         question = question_of(query)
         if (held := self._kept.pop(question, None)) is not None:
             self._let_go(held)
         section = section_of(self._tables, query.tests)
-        self._add(question, Selection(query.tests, question.sort, section, slots))
+        self._add(question, Selection(query, section, slots, looked_at))
 
     def _add(self, question: Question, selection: Selection) -> None:
         self._kept[question] = selection

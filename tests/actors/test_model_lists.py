@@ -10,7 +10,7 @@ import pytest
 
 from lithair.actors.model_jobs import ListWork, Work
 from lithair.actors.model_lists import ModelLists
-from lithair.core import kept_lists, projection, scan, section, selection
+from lithair.core import kept_lists, order, projection, scan, section, selection
 from lithair.core.command import PUBLIC, TRUSTED, Action
 from lithair.core.event import Event, Position
 from lithair.core.grants import Grants
@@ -190,7 +190,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every bound so small that it is reached in a short history."""
     for module, name, value in [
         (projection, "DEAD_SLOTS_MIN", 4),
-        (section, "RECENT_MAX", 4),
+        (order, "NARROW_SLOTS", 4),
+        (order, "SPARE", 2),
+        (section, "RECENT_MAX", 6),
+        (section, "RECENT_WHOLE_MAX", 9),
+        (selection, "WRITE_WORK", 2000),
         (scan, "SLICE_SLOTS", 3),
         (scan, "SLICE_TOLD", 5),
         (scan, "SLICE_COLD", 2),
@@ -250,6 +254,27 @@ def test_after_a_write_only_what_was_written_is_looked_at_again() -> None:
     assert [item["id"] for item in second["data"]] == wanted
     behind, steps = listed(lists, *question, ("after", wanted[0]))
     assert ([item["id"] for item in behind["data"][:2]], steps) == (wanted[1:], 1)
+
+
+def test_it_follows_write_by_write_as_long_as_it_is_asked() -> None:
+    bench, lists = filled(6000)
+    question = ("folder", "in"), ("code", "null"), ("sort", "sent"), ("take", "1")
+    listed(lists, *question)
+    for number in range(2 * section.RECENT_MAX):
+        bench.do(Action.PATCH, str(2 * number), msgspec.json.encode({"sent": -1 - number}))
+        page, steps = listed(lists, *question)
+        assert (page["data"][0]["id"], steps) == (str(2 * number), 1)
+
+
+def test_of_two_values_the_rarer_one_says_what_concerns_an_answer() -> None:
+    bench, lists = filled(100)
+    bench.do(Action.PATCH, "40", '{"code": "a"}')
+    question = ("folder", "in"), ("code", "a"), ("sort", "sent")
+    first, _ = listed(lists, *question)
+    bench.do(Action.PATCH, "42", '{"sent": 7}')
+    assert listed(lists, *question) == (first, 0)
+    bench.do(Action.PATCH, "40", '{"sent": 7}')
+    assert listed(lists, *question)[0]["data"][0]["sent"] == 7
 
 
 def test_after_many_writes_it_is_worked_out_anew() -> None:
