@@ -3,7 +3,7 @@
 Law: a choice holds exactly the live items that pass its filter.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, cast
 
@@ -81,7 +81,6 @@ def section_of(tables: Tables, tests: Sequence[Filter]) -> Section:
         if test.operator == "="
         and test.path.text in tables.columns
         and (value := test.operands[0]) is not None
-        and isinstance(value, Hashable)
     ]
     if not single:
         return tables.sections.take_whole()

@@ -8,7 +8,7 @@ tell all about is kept here, so no item is decoded or read.
 
 import sys
 from array import array
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from lithair.core.choice import section_of
@@ -34,7 +34,10 @@ Sort = tuple[tuple[str, bool], ...]  # (field, is descending)
 
 
 class Question(NamedTuple):
-    """What two lists have in common that look at the same items in the same order."""
+    """What two lists have in common that look at the same items in the same order.
+
+    Values of fields that have a column can be hashed; of others they may not.
+    """
 
     tests: tuple[tuple[str, str, tuple[Sortable | None, ...]], ...]
     sort: Sort
@@ -154,7 +157,8 @@ class Selections:
 
     def find(self, query: Query) -> Selection | None:
         """Give what a query selects now, where that is kept."""
-        if not self._kept or not _is_hashable(query):
+        columns = self._tables.columns
+        if not self._kept or not all(test.path.text in columns for test in query.tests):
             return None
         question = question_of(query)
         selection = self._kept.pop(question, None)
@@ -172,7 +176,7 @@ class Selections:
 
         A scan had to look at `looked_at` items for it.
         """
-        if len(slots) > SELECTED_MAX or not _is_hashable(query):
+        if len(slots) > SELECTED_MAX:
             return
         question = question_of(query)
         if (held := self._kept.pop(question, None)) is not None:
@@ -189,7 +193,3 @@ class Selections:
     def _let_go(self, selection: Selection) -> None:
         self.bytes -= selection.bytes
         self._tables.sections.release(selection.section)
-
-
-def _is_hashable(query: Query) -> bool:
-    return all(isinstance(value, Hashable) for test in query.tests for value in test.operands)
