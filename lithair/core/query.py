@@ -111,7 +111,7 @@ class QueryReader:
             filters=tuple(filters),
             sort=self._sort(options["sort"]) if options.get("sort") else (),
             skip=_number("skip", options.get("skip", "0")),
-            take=min(_number("take", options.get("take", str(self.take_max))), self.take_max),
+            take=0 if for_count else self._take(options.get("take")),
             after=options.get("after"),
             fields=self._fields(options["fields"]) if "fields" in options else None,
             as_of=_as_of(options["as_of"]) if "as_of" in options else None,
@@ -162,6 +162,9 @@ class QueryReader:
                 raise refuse("sort", f"{path.text!r} holds lists or objects, which have no order")
             parts.append((path, part.startswith("-")))
         return tuple(parts)
+
+    def _take(self, text: str | None) -> int:
+        return self.take_max if text is None else min(_number("take", text), self.take_max)
 
     def _fields(self, text: str) -> frozenset[str]:
         names = text.split(",") if text else []

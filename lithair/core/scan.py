@@ -15,7 +15,7 @@ from lithair.core.index import SortedIndex
 from lithair.core.look import Look
 from lithair.core.order import Order
 from lithair.core.query import Filter, Query, refuse
-from lithair.core.selection import Selections
+from lithair.core.selection import SELECTED_MAX, Selections
 from lithair.core.shape import Reader
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
@@ -27,7 +27,8 @@ SORTED_COLD: Final = 4096  # evicted items put in the order of the log at a time
 LOOKS_MAX: Final = 1 << 16  # at slots that changed meanwhile; past them the rest is done in one go
 CANDIDATES_MAX: Final = 1 << 15  # taken out of an index in one go: 3 ms
 CANDIDATES_SHARE: Final = 16  # or this part of all, as going through all of them takes that time
-WALK_MAX: Final = 4096  # entries of an index that are tried for a page in one go: 0.5 ms
+WALK_MAX: Final = 4096  # entries of an index that are tried for a page in one go: 1 ms
+WALK_GAIN: Final = 4  # how much less that has to cost than to select all, which can be kept
 
 
 class Found(NamedTuple):
@@ -242,11 +243,11 @@ class Scan:
         query, tables = self._query, self._tables
         chosen, column = choose(tables, test), tables.columns.get(test.path.text)
         wanted = query.skip + query.take + 1
-        if (
-            chosen is None
-            or column is None
-            or wanted * len(tables.projection) > min(WALK_MAX, chosen.size) * chosen.size
-        ):
+        if chosen is None or column is None:
+            return None
+        size = chosen.size
+        tries_max = min(WALK_MAX, size if size > SELECTED_MAX else size // WALK_GAIN)
+        if wanted * len(tables.projection) > tries_max * size:
             return None
         low, high, behind, null_from = 0, len(index.entries), None, 0
         if query.after is not None:

@@ -100,7 +100,8 @@ class Sections:
 
     def written(self, slot: Slot, before: list[Section], after: list[Section]) -> None:
         """Take in a write; the sections are those of its item before and after it."""
-        self.whole.written(slot)
+        if self.whole.uses:
+            self.whole.written(slot)
         for section in before:
             section.written(slot)
         for section in after:

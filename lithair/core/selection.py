@@ -19,7 +19,7 @@ from lithair.core.tables import Tables
 from lithair.core.values import Sortable
 
 BYTES_MAX: Final = 8 << 20  # of one model; 800 selections of 1,000 items
-SELECTED_MAX: Final = 1 << 14  # items of one; with more, going through it takes too long
+SELECTED_MAX: Final = 1 << 13  # items of one; a scan does not put more in order in one go either
 ITEM_BYTES: Final = 8  # of a slot in an array of them
 SELECTION_BYTES: Final = 1024 + SECTION_BYTES  # of an empty one: its question, its section
 OPERAND_BYTES: Final = 128  # of a value to compare with, beside the value
