@@ -13,14 +13,14 @@ local function old()
   return string.format("%snote%011d", item, math.random(0, NOTES - 1))
 end
 
-local function note()
+local function note(folder)
   count = count + 1
   local id = ""
   if wants_id then id = string.format('"id":"new%s-%07d",', run, count) end
   return "{" .. id .. string.format(
-    '"sender":"writer%d@example.org","folder":"new","sent":%d,' ..
+    '"sender":"writer%d@example.org","folder":"%s","sent":%d,' ..
     '"subject":"subject %d","body":"%d %s"}',
-    count % 997, count, count % 1000, count, BODY)
+    count % 997, folder or "new", count, count % 1000, count, BODY)
 end
 
 local works = {}
@@ -40,7 +40,10 @@ function works.page()
   return wrk.format("GET", string.format(page, math.random(0, FOLDERS - 1)), plain)
 end
 function works.pages()
-  if math.random() < 0.05 then return works.create() end
+  if math.random() < 0.05 then
+    local folder = string.format("folder-%d", math.random(0, FOLDERS - 1))
+    return wrk.format("POST", collection, json, note(folder))
+  end
   return works.page()
 end
 function works.bulk()

@@ -13,11 +13,12 @@ import msgspec
 
 from lithair.core import reads
 from lithair.core.model_state import ModelState
-from lithair.core.page import Page
+from lithair.core.page import Page, page_at_once
 from lithair.core.problem import Refusal, problem_of
 from lithair.core.query import Query
 from lithair.core.reads import Read
 from lithair.core.scan import Scan
+from lithair.core.selection import Selections
 from lithair.errors import DamagedLog, LithairError, SchemaChanged
 
 log = logging.getLogger(__name__)
@@ -41,13 +42,18 @@ class ListWork:
     """A list or a count over the committed state."""
 
     def __init__(
-        self, state: ModelState, query: Query, access: str, list_bytes_max: int | None
+        self,
+        state: ModelState,
+        query: Query,
+        access: str,
+        list_bytes_max: int | None,
+        selections: Selections | None = None,
     ) -> None:
         self._state = state
         self._query = query
         self._access = access
         self._list_bytes_max = list_bytes_max  # None: only count
-        self._scan = Scan(state.tables, state.payload, query)
+        self._scan = Scan(state.tables, state.payload, query, selections)
         self._page: Page | None = None
 
     def step(self) -> Read | None:
@@ -57,28 +63,15 @@ class ListWork:
                 return None
             if self._list_bytes_max is None:
                 return reads.count(found)
-            self._page = Page(self._state, found, self._query, self._access, self._list_bytes_max)
+            asked = self._state, found, self._query, self._access, self._list_bytes_max
+            read = page_at_once(*asked)
+            if read is not None:
+                return read
+            self._page = Page(*asked)
         return self._page.advance()
 
     def close(self) -> None:
         self._scan.close()
-
-
-class KeptWork:
-    """Work whose answer somebody else wants to see, too."""
-
-    def __init__(self, work: Work, keep: Callable[[Read], None]) -> None:
-        self._work = work
-        self._keep = keep
-
-    def step(self) -> Read | None:
-        read = self._work.step()
-        if read is not None:
-            self._keep(read)
-        return read
-
-    def close(self) -> None:
-        self._work.close()
 
 
 class RandomWork:

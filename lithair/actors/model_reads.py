@@ -13,11 +13,12 @@ import uuid_utils
 
 from lithair.actors.item_past import HistoryWork, PastItemWork, check_as_of, is_as_it_was
 from lithair.actors.model_figures import FiguresSource
-from lithair.actors.model_jobs import Job, Jobs, KeptWork, ListWork, RandomWork
+from lithair.actors.model_jobs import Job, Jobs, RandomWork
+from lithair.actors.model_lists import ModelLists
 from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.core import reads
 from lithair.core.as_of import AsOf
-from lithair.core.kept_lists import Asked, KeptLists
+from lithair.core.kept_lists import Asked
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal
 from lithair.core.query import Query
@@ -55,8 +56,7 @@ class ModelReads:
         self.late: list[tuple[bytes, ReadRequest]] = []  # the disk was asked for what they want
         self._log = event_log
         self._jobs = jobs
-        self._limits = limits
-        self._kept = KeptLists()
+        self._lists = ModelLists(state, limits.list_bytes_max)
         self.past: TimeTravel | None = None  # set by whoever can start processes
 
     def take(self, peer: bytes, request: ReadRequest) -> Read | None:
@@ -102,27 +102,21 @@ class ModelReads:
         return read
 
     def _list(self, peer: bytes, request: ReadRequest) -> Read | None:
-        return self._look_up(peer, request, self._limits.list_bytes_max)
+        return self._look_up(peer, request, is_count=False)
 
     def _count(self, peer: bytes, request: ReadRequest) -> Read | None:
-        return self._look_up(peer, request, None)
+        return self._look_up(peer, request, is_count=True)
 
-    def _look_up(
-        self, peer: bytes, request: ReadRequest, list_bytes_max: int | None
-    ) -> Read | None:
-        """List, or count where `list_bytes_max` is None; now, or as it was."""
+    def _look_up(self, peer: bytes, request: ReadRequest, *, is_count: bool) -> Read | None:
+        """List or count; now, or as it was."""
         pairs = convert(request.argument, tuple[tuple[str, str], ...])
-        is_count = list_bytes_max is None
         asked = Asked(request.access, pairs, is_count)
-        answer = self._kept.find(asked, self._state.seq)
+        answer = self._lists.find(asked)
         if answer is not None:
             return answer
-        query = self._state.views[request.access].queries.read(pairs, for_count=is_count)
+        query = self._lists.query(asked)
         if query.as_of is None or _is_to_come(query.as_of):
-            work = KeptWork(
-                ListWork(self._state, query, request.access, list_bytes_max),
-                lambda read: self._kept.keep(asked, read, self._state.seq),
-            )
+            work = self._lists.work(asked, query)
             self._jobs.add(Job(peer, request.request_id, request.deadline_ms, work))
             return None
         if self.past is None:

@@ -3,13 +3,14 @@
 Law: a choice holds exactly the live items that pass its filter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, cast
 
 from lithair.core.event import Slot
 from lithair.core.index import SortedIndex
 from lithair.core.query import Filter
+from lithair.core.section import Section
 from lithair.core.tables import Tables
 
 
@@ -36,11 +37,13 @@ def span_of(index: SortedIndex, test: Filter) -> tuple[int, int]:
 
 def choose(tables: Tables, test: Filter) -> Choice | None:
     """Ask an index for the slots that pass; None when no index can tell."""
-    if not test.path.is_field or test.operator in ("~", "!"):
+    if not test.path.is_field or test.operator == "~":
         return None
     index = tables.sorted.get(test.path.text)
     if index is None:
         return _choose_one_by_one(tables, test)
+    if test.operator == "!":
+        return _choose_others(index, test)
     if is_span(test):
         low, high = span_of(index, test)
         return Choice(test, high - low, index.slots_between(low, high))
@@ -54,6 +57,18 @@ def choose(tables: Tables, test: Filter) -> Choice | None:
         len(index.nulls) if None in test.operands else 0
     )
     return Choice(test, count, chain(nulls, *(index.slots_between(*span) for span in spans)))
+
+
+def _choose_others(index: SortedIndex, test: Filter) -> Choice:
+    """Choose all that have another value, null or not."""
+    count, value = len(index.entries), test.operands[0]
+    if value is None:
+        return Choice(test, count, index.slots_between(0, count))
+    low, high = index.bounds(value, value, open_low=False, open_high=False)
+    slots = chain(
+        index.null_slots(0), index.slots_between(0, low), index.slots_between(high, count)
+    )
+    return Choice(test, count - (high - low) + len(index.nulls), slots)
 
 
 def _choose_one_by_one(tables: Tables, test: Filter) -> Choice | None:
@@ -70,3 +85,22 @@ def _choose_one_by_one(tables: Tables, test: Filter) -> Choice | None:
         return None
     slots = [slot for slot in found if slot is not None]
     return Choice(test, len(slots), slots)
+
+
+def section_of(tables: Tables, tests: Sequence[Filter]) -> Section:
+    """Give the smallest section that holds all that pass these tests; to be released."""
+    single = [
+        (test, value)
+        for test in tests
+        if test.operator == "="
+        and test.path.text in tables.columns
+        and (value := test.operands[0]) is not None
+    ]
+    if not single:
+        return tables.sections.take_whole()
+    if len(single) > 1:
+        sizes = [choice.size for test, _ in single if (choice := choose(tables, test)) is not None]
+        assert len(sizes) == len(single), "what has a column has an index"
+        single = [single[sizes.index(min(sizes))]]
+    test, value = single[0]
+    return tables.sections.take(test.path.text, value)

@@ -142,8 +142,19 @@ class SortedIndex:
                 yield slot
             stop = min(stop, self._before(behind[0]))
         while stop > start:
-            value = entries[stop - 1][0]
-            group = max(start, self._before(value))
+            run = entries.islice(start, stop, reverse=True)
+            last = next(run)
+            for entry in run:
+                if entry[0] == last[0]:
+                    break
+                yield last[1]
+                last = entry
+                stop -= 1
+            else:
+                yield last[1]
+                return
+            # Several have this value: they are in creation order, which a walk up gives.
+            group = max(start, self._before(last[0]))
             for _, slot in entries.islice(group, stop):
                 yield slot
             stop = group

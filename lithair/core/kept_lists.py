@@ -1,12 +1,17 @@
-"""Lists that were answered, to be answered again as long as nothing was written.
+"""Lists that were answered, to be answered again as long as nothing they tell of was written.
 
-Law: an answer is given again at the very seq that it was true at, to whoever may see the same. One
-write, and all of them are forgotten: nothing here has to know which of them it concerns.
+Law: an answer is given again as long as the section of the items that it can tell of (see
+`section`) stands still, and to whoever may see the same. What was understood of its question is
+kept beside it, and is good for ever.
 """
 
 from typing import Final, NamedTuple
 
+from lithair.core.choice import section_of
+from lithair.core.query import Query
 from lithair.core.reads import Read
+from lithair.core.section import SECTION_BYTES, Section
+from lithair.core.tables import Tables
 
 BYTES_MAX: Final = 4 << 20  # of one model; some hundred pages
 ANSWER_BYTES_MAX: Final = 256 << 10  # a longer one costs more to send than to make
@@ -22,38 +27,58 @@ class Asked(NamedTuple):
     is_count: bool
 
 
+class KeptList(NamedTuple):
+    """An answer and what it is true of."""
+
+    query: Query
+    read: Read
+    section: Section
+    writes: int  # of the section, up to which it is true
+    bytes: int
+
+
 class KeptLists:
-    """The answers of one model at its present seq."""
+    """The answers of one model, those that were made first first."""
 
-    def __init__(self) -> None:
-        self._seq = 0
-        self._bytes = 0
-        self._answers: dict[Asked, Read] = {}
+    def __init__(self, tables: Tables) -> None:
+        self.bytes = 0
+        self._tables = tables
+        self._lists: dict[Asked, KeptList] = {}
 
-    def find(self, asked: Asked, seq: int) -> Read | None:
-        """Give an answer that is true at `seq`, the model's present one."""
-        if seq != self._seq:
-            self._forget(seq)
-            return None
-        return self._answers.get(asked)
+    def __len__(self) -> int:
+        return len(self._lists)
 
-    def keep(self, asked: Asked, read: Read, seq: int) -> None:
+    def find(self, asked: Asked) -> Read | None:
+        """Give an answer that is true now."""
+        kept = self._lists.get(asked)
+        return kept.read if kept is not None and kept.section.writes == kept.writes else None
+
+    def query(self, asked: Asked) -> Query | None:
+        """Give what a question was understood as."""
+        kept = self._lists.get(asked)
+        return None if kept is None else kept.query
+
+    def keep(self, asked: Asked, query: Query, read: Read, seq: int) -> None:
         """Take in an answer; `seq` is the model's present one."""
-        if seq != self._seq:
-            self._forget(seq)
+        if query.as_of is not None:  # a time to come, which will be past: nothing to be kept for
+            return
         words = sum(len(name) + len(value) for name, value in asked.pairs)
         if words > QUESTION_CHARACTERS_MAX or len(read.body) > ANSWER_BYTES_MAX:
             return
         if read.status != 200 or (read.seq and read.seq != seq):
             return
+        self._let_go(self._lists.pop(asked, None))
         # A character of text has four bytes at most.
-        size = len(read.body) + 4 * words + QUESTION_BYTES * (1 + len(asked.pairs))
-        if self._bytes + size > BYTES_MAX:
-            self._forget(seq)
-        self._answers[asked] = read._replace(seq=seq)
-        self._bytes += size
+        size = len(read.body) + 4 * words + QUESTION_BYTES * (1 + len(asked.pairs)) + SECTION_BYTES
+        while self.bytes + size > BYTES_MAX:
+            self._let_go(self._lists.pop(next(iter(self._lists))))
+        # Where `after` stands is told by an item that may be of another section.
+        tests = query.tests if query.after is None else ()
+        section = section_of(self._tables, tests)
+        self._lists[asked] = KeptList(query, read._replace(seq=0), section, section.writes, size)
+        self.bytes += size
 
-    def _forget(self, seq: int) -> None:
-        self._seq = seq
-        self._bytes = 0
-        self._answers.clear()
+    def _let_go(self, kept: KeptList | None) -> None:
+        if kept is not None:
+            self.bytes -= kept.bytes
+            self._tables.sections.release(kept.section)

@@ -54,9 +54,10 @@ class Look:
         return self._reader is not None
 
     def passing(self, slots: Iterable[Slot], known: Filter | None = None) -> list[Slot]:
-        """Give those that pass; an index told of them that they are there and pass `known`.
+        """Give those that pass; an index told of them that they were there and passed `known`.
 
-        Cold ones are left out: read them, and ask `passes`.
+        One that is gone meanwhile may be among them. Cold ones are left out: read them, and ask
+        `passes`.
         """
         cells = self._projection.cells
         left = list(slots) if known else [slot for slot in slots if cells[slot] is not None]
@@ -70,7 +71,9 @@ class Look:
         hot_cells: list[bytes] = []
         warm: list[Slot] = []
         for slot in left:
-            cell = self._projection.cell(slot)
+            cell = cells[slot]
+            if cell is None:
+                continue
             if cell[0] == HOT:
                 hot.append(slot)
                 hot_cells.append(cell)

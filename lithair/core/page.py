@@ -5,9 +5,10 @@ what is hot is held, and of what is evicted the address, which stays good (recor
 Items that kept fields can tell all about are not read. The rest is read in the order of the log.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from lithair.core.kept import is_hot
+from lithair.core.kept import HOT, is_hot
 from lithair.core.model_state import Address, ModelState
 from lithair.core.query import Query
 from lithair.core.reads import Read
@@ -15,6 +16,20 @@ from lithair.core.scan import Found
 
 STEP_COLD: Final = 16  # evicted items read in a step, as in `scan`
 ROUND_BYTES: Final = 1 << 20  # of records read ahead of where the page may end
+
+
+def page_at_once(
+    state: ModelState, found: Found, query: Query, access: str, list_bytes_max: int
+) -> Read | None:
+    """Give a page whose items are all hot and fit in; None when it takes more than that."""
+    cells, slots = state.tables.projection.cells, found.slots
+    hot = [cell for slot in slots if (cell := cells[slot]) is not None and cell[0] == HOT]
+    if len(hot) < len(slots):
+        return None
+    bodies = list(map(_shown_by(state, query, access), hot))
+    if sum(map(len, bodies)) + len(bodies) > list_bytes_max:
+        return None
+    return _answer(bodies, found, query, state.seq, has_more=found.has_more)
 
 
 class Page:
@@ -27,8 +42,7 @@ class Page:
         self._found = found
         self._query = query
         self._list_bytes_max = list_bytes_max
-        view = state.views[access]
-        self._show = view.show if query.fields is None else view.shape(query.fields).apply
+        self._show = _shown_by(state, query, access)
         self._seq = state.seq
         self._bodies: list[bytes] = []
         self._size = 0
@@ -93,14 +107,24 @@ class Page:
         self._to_read = sorted(addresses, key=_where, reverse=True)
 
     def _answer(self, *, has_more: bool) -> Read:
-        body = b'{"data":[%b],"total":%d,"skip":%d,"take":%d,"has_more":%b}' % (
-            b",".join(self._bodies),
-            self._found.total,
-            self._query.skip,
-            self._query.take,
-            b"true" if has_more else b"false",
-        )
-        return Read(200, body, seq=self._seq)
+        return _answer(self._bodies, self._found, self._query, self._seq, has_more=has_more)
+
+
+def _shown_by(state: ModelState, query: Query, access: str) -> Callable[[bytes], bytes]:
+    """Give what makes of an item's JSON what is to be seen of it."""
+    view = state.views[access]
+    return view.show if query.fields is None else view.shape(query.fields).apply
+
+
+def _answer(bodies: list[bytes], found: Found, query: Query, seq: int, *, has_more: bool) -> Read:
+    body = b'{"data":[%b],"total":%d,"skip":%d,"take":%d,"has_more":%b}' % (
+        b",".join(bodies),
+        found.total,
+        query.skip,
+        query.take,
+        b"true" if has_more else b"false",
+    )
+    return Read(200, body, seq=seq)
 
 
 def _where(address: Address) -> tuple[int, int, int]:

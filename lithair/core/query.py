@@ -21,7 +21,7 @@ from lithair.core.as_of import AsOf, parse_as_of
 from lithair.core.problem import Refusal
 from lithair.core.schema import Schema
 from lithair.core.shape import Path, find_path
-from lithair.core.values import Sortable, parse_text
+from lithair.core.values import Sortable, itself, parse_text
 from lithair.errors import FieldError
 
 FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a test per item
@@ -111,7 +111,7 @@ class QueryReader:
             filters=tuple(filters),
             sort=self._sort(options["sort"]) if options.get("sort") else (),
             skip=_number("skip", options.get("skip", "0")),
-            take=min(_number("take", options.get("take", str(self.take_max))), self.take_max),
+            take=0 if for_count else self._take(options.get("take")),
             after=options.get("after"),
             fields=self._fields(options["fields"]) if "fields" in options else None,
             as_of=_as_of(options["as_of"]) if "as_of" in options else None,
@@ -162,6 +162,9 @@ class QueryReader:
                 raise refuse("sort", f"{path.text!r} holds lists or objects, which have no order")
             parts.append((path, part.startswith("-")))
         return tuple(parts)
+
+    def _take(self, text: str | None) -> int:
+        return self.take_max if text is None else min(_number("take", text), self.take_max)
 
     def _fields(self, text: str) -> frozenset[str]:
         names = text.split(",") if text else []
@@ -252,9 +255,10 @@ def _range(path: Path, sign: str, bound: Sortable) -> Filter:
 
 def _contains(path: Path, text: str) -> Filter:
     part = text.casefold()
+    operands = (itself(part),)
     if path.base is str:
         return Filter(
-            path, "~", (), lambda v: v is not None and part in typing.cast(str, v).casefold()
+            path, "~", operands, lambda v: v is not None and part in typing.cast(str, v).casefold()
         )
     if _is_list(path) and typing.get_args(path.base)[:1] == (str,):
 
@@ -263,5 +267,5 @@ def _contains(path: Path, text: str) -> Filter:
                 part in element.casefold() for element in typing.cast(list[str], value)
             )
 
-        return Filter(path, "~", (), in_any)
+        return Filter(path, "~", operands, in_any)
     raise refuse(path.text, "~ looks for text, and this field does not hold text")

@@ -15,6 +15,7 @@ from lithair.core.index import SortedIndex
 from lithair.core.look import Look
 from lithair.core.order import Order
 from lithair.core.query import Filter, Query, refuse
+from lithair.core.selection import SELECTED_MAX, Selections
 from lithair.core.shape import Reader
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
@@ -26,7 +27,8 @@ SORTED_COLD: Final = 4096  # evicted items put in the order of the log at a time
 LOOKS_MAX: Final = 1 << 16  # at slots that changed meanwhile; past them the rest is done in one go
 CANDIDATES_MAX: Final = 1 << 15  # taken out of an index in one go: 3 ms
 CANDIDATES_SHARE: Final = 16  # or this part of all, as going through all of them takes that time
-WALK_MAX: Final = 4096  # entries of an index that are tried for a page in one go: 0.5 ms
+WALK_MAX: Final = 4096  # entries of an index that are tried for a page in one go: 1 ms
+WALK_GAIN: Final = 4  # how much less that has to cost than to select all, which can be kept
 
 
 class Found(NamedTuple):
@@ -41,19 +43,28 @@ class Scan:
     """One list or count under way: call `advance` until it gives what was found.
 
     `payload` reads an item whole, from the disk when it is evicted; it may raise DamagedLog.
+    What was selected before is asked for in `selections`, and what is selected now kept there.
     """
 
-    def __init__(self, tables: Tables, payload: Callable[[Slot], bytes], query: Query) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        payload: Callable[[Slot], bytes],
+        query: Query,
+        selections: Selections | None = None,
+    ) -> None:
         self.touched: set[Slot] = set()
         self._tables = tables
         self._payload = payload
         self._query = query
+        self._selections = selections
         self._filters = query.tests
         self._look: Look | None = None  # once it has begun
         self._known: Filter | None = None  # what all candidates pass
         self._slice = SLICE_SLOTS
         self._run: list[Slot] = []  # the next of the cold ones, the first one in the log last
         self._looks = 0
+        self._looked_at = 0  # how many candidates there were
         self._order = Order((), None)
         self._slots: Iterator[Slot] = iter(())
 
@@ -61,7 +72,7 @@ class Scan:
         """Look at some more slots; gives what was found once all were seen."""
         look = self._look
         if look is None:
-            found = self._from_index()
+            found = self._from_selection() or self._from_index()
             if found is not None:
                 return found
             look = self._look = Look(self._tables, self._query)
@@ -70,6 +81,7 @@ class Scan:
             self._slots = self._candidates()
             self._tables.watchers.append(self)
         slots = list(islice(self._slots, self._slice))
+        self._looked_at += len(slots)
         self._order.add(look.passing(slots, self._known))
         if len(slots) == self._slice:
             return None
@@ -121,6 +133,8 @@ class Scan:
             # It may not match any more since the page before: its place still tells where to go.
             look.rank(after, self._payload(after))
         order, total = self._order.slots(after)
+        if self._selections is not None and len(order) == total and not look.decodes:
+            self._selections.keep(self._query, order, self._looked_at)
         start = self._query.skip + (0 if after is None else order.index(after) + 1)
         stop = start + self._query.take
         return Found(order[start:stop], total, len(order) > stop)
@@ -148,6 +162,18 @@ class Scan:
             return cast(Iterator[Slot], iter(slots))
         self._known = best.test
         return iter(list(best.slots))
+
+    def _from_selection(self) -> Found | None:
+        """Answer at once when what is selected is known."""
+        query, selections = self._query, self._selections
+        selection = selections.find(query) if selections is not None else None
+        if selection is None:
+            return None
+        start = query.skip
+        if query.after is not None:
+            start += selection.behind(self._slot_of_after(), self._tables.columns)
+        slots, stop = selection.slots, start + query.take
+        return Found(cast(list[Slot], slots[start:stop].tolist()), len(slots), len(slots) > stop)
 
     def _from_index(self) -> Found | None:
         """Answer at once when no item has to be decoded; None when some have."""
@@ -217,11 +243,11 @@ class Scan:
         query, tables = self._query, self._tables
         chosen, column = choose(tables, test), tables.columns.get(test.path.text)
         wanted = query.skip + query.take + 1
-        if (
-            chosen is None
-            or column is None
-            or wanted * len(tables.projection) > min(WALK_MAX, chosen.size) * chosen.size
-        ):
+        if chosen is None or column is None:
+            return None
+        size = chosen.size
+        tries_max = min(WALK_MAX, size if size > SELECTED_MAX else size // WALK_GAIN)
+        if wanted * len(tables.projection) > tries_max * size:
             return None
         low, high, behind, null_from = 0, len(index.entries), None, 0
         if query.after is not None:

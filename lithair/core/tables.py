@@ -14,6 +14,7 @@ from lithair.core.index import SortedIndex, UniqueIndex
 from lithair.core.kept import HOT, Kept, is_hot
 from lithair.core.projection import Projection
 from lithair.core.schema import FieldInfo, Schema
+from lithair.core.section import Sections
 from lithair.core.shape import Path, Reader
 from lithair.core.values import Sortable, sortable
 from lithair.retention import Retention
@@ -50,6 +51,7 @@ class Tables:
         self.uniques = {f.wire: UniqueIndex() for f in schema.fields if f.unique}
         self.sorted = {f.wire: SortedIndex() for f in schema.fields if f.indexed}
         self.watchers: list[Watcher] = []
+        self.sections = Sections()
         fields = [f for f in schema.fields if f.unique or f.indexed]
         self._wires = [f.wire for f in fields]
         # Their values by slot, None where it is dead: the same objects that the indexes hold.
@@ -90,8 +92,9 @@ class Tables:
 
     def apply(self, kind: int, key: str, payload: bytes, seq: int, time_ms: int) -> Slot:
         """Take one committed event in; gives the slot it changed."""
-        projection = self.projection
+        projection, sections = self.projection, self.sections
         slot = projection.slots.get(key)
+        left = sections.of(self.columns, slot) if sections and slot is not None else []
         if kind == EventKind.DELETE:
             assert slot is not None, f"event {seq} deletes {key!r}, which is not there"
             self._unindex(slot)
@@ -106,6 +109,8 @@ class Tables:
             self.eviction.written(seq, slot)
         for watcher in self.watchers:
             watcher.touched.add(slot)
+        if sections:
+            sections.written(slot, left, sections.of(self.columns, slot))
         return slot
 
     def evict(self, now_ms: int, at_most: int) -> bool:
@@ -133,6 +138,7 @@ class Tables:
             self.columns[wire] = [column[slot] for slot in moved]
         if self.eviction is not None:
             self.eviction.refill()
+        self.sections.lose_track()
         return True
 
     def fill_indexes(self) -> None:

@@ -121,6 +121,20 @@ def filled(count: int) -> Bench:
     return bench
 
 
+def test_what_an_index_told_of_may_be_gone_when_it_is_looked_at() -> None:
+    bench = filled(14 * SLICE_SLOTS)
+    pairs = ("year", "3"), ("rating", ">4")
+    scan = scan_of(bench, *pairs)
+    assert scan.advance() is None
+    last = bench.ids(*pairs)[-1]
+    bench.do(Action.DELETE, last)
+    while (found := scan.advance()) is None:
+        pass
+    keys = [bench.state.tables.projection.keys[slot] for slot in found.slots]
+    assert last not in keys
+    assert keys == bench.ids(*pairs)
+
+
 @pytest.mark.parametrize("pairs", [[("rating", ">4")], [("rating", ">4"), ("sort", "-year")]])
 def test_a_scan_is_exact_at_the_seq_it_ends_on(pairs: list[tuple[str, str]]) -> None:
     """Items change, come and go between two slices: the answer is that of the end."""
