@@ -234,7 +234,7 @@ class OsFiles:
             return file.read(100).strip()
 
 
-def write_whole(file: File, data: bytes | bytearray, offset: int) -> None:
+def write_whole(file: File, data: bytes | bytearray | memoryview, offset: int) -> None:
     """Write all of `data` to the operating system, in as many calls as it takes."""
     view = memoryview(data)
     written = file.write(view, offset)
