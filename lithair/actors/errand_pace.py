@@ -21,7 +21,7 @@ NICENESS: Final = 10
 IO_PLACE: Final = 7
 REST_S_MAX: Final = 0.1  # after a stretch without a report a short rest does as well
 REST_SHARE: Final = 3  # of rest, for one of work
-STARVED_S: Final = 10.0  # of work, rests not counted, before its processor time is looked at
+STARVED_S: Final = 3.0  # of work, rests not counted: what it holds meanwhile, others wait for
 STARVED_SHARE: Final = 1 / 64  # of a processor: less is what idle work gets beside busy processes
 
 Report = Callable[[int, int], None]
