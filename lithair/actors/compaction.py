@@ -36,11 +36,12 @@ from lithair.declaration import CompactionDeclaration
 from lithair.errors import LithairError
 from lithair.storage.compaction import CompactionPlan, remove_leftovers
 from lithair.storage.files import Files
+from lithair.storage.removal import remove_gently
 from lithair.storage.snapshot import Snapshot, snapshot_name
 from lithair.wire.messages import ReadRequest
 
-SLICE_S: Final = 0.001  # what switching places may take between two looks at the socket
-ADOPT_ROWS: Final = 256  # rows between two looks at the clock, some 0.1 ms
+ADOPT_ROWS: Final = 512  # whose places are switched at once: 0.2 to 0.6 ms
+REST_S: Final = 0.002  # between two of these, and two steps of removing files: others come first
 
 KEEP_HISTORY: Final = ("keep_history", "true")
 DROP_HISTORY: Final = ("keep_history", "false")
@@ -53,6 +54,7 @@ OUTWARD: Final = {
 FAILED: Final = "Nothing was compacted. The server's log says why"
 BROKEN: Final = "A compaction has failed half-way. Restart the model's process; its log says why"
 
+BlockPart = tuple[ItemBlock, int]  # of the rows from there on
 T = TypeVar("T")
 
 __all__ = ["Compaction", "Tools"]
@@ -81,9 +83,8 @@ class Compaction:
         self._name = ""
         self._begun_reads = 0  # up to this one they go by the old places
         self._errand: Runs | None = None
-        self._blocks: Iterator[ItemBlock] = iter(())
-        self._block: ItemBlock | None = None
-        self._row = 0
+        self._parts: Iterator[BlockPart] = iter(())
+        self._part: BlockPart | None = None
         self._aside = Aside("compaction")
         self._bound = CompactionBound(tools.listeners, self._aside)
 
@@ -142,7 +143,7 @@ class Compaction:
         self.request(KEEP_HISTORY in pairs, frozenset(), on_done)
 
     def turn(self, now_ms: int) -> bool:
-        """Do what can be done now; tells whether there is more at once. Raises SyncFailed."""
+        """Do what can be done now; there is never more at once. Raises SyncFailed."""
         self._aside.take()
         if self._step is Step.MERGING:
             self._look_at_errand()
@@ -153,7 +154,7 @@ class Compaction:
             self._adopt()
         if self._step is Step.WAITING and self._tools.readers.are_over(self._begun_reads):
             self._install()
-        return self._step is Step.ADOPTING and self._block is not None
+        return False
 
     def close(self) -> None:
         """Give up what is under way; the log is as it was, or as it will be found."""
@@ -245,7 +246,7 @@ class Compaction:
         assert isinstance(word, Done)
         self._name = word.result.decode()
         self._step = Step.STAGING
-        self._ask_writer(lambda: self._log.stage(self._name), self._open_blocks)
+        self._ask_writer(lambda: self._log.stage(self._name), self._open_parts)
 
     def _end_errand(self) -> None:
         errand, self._errand = self._errand, None
@@ -253,30 +254,26 @@ class Compaction:
             self._aside.forget(errand.fileno())
             errand.kill()
 
-    def _open_blocks(self, parity: int) -> None:
+    def _open_parts(self, parity: int) -> None:
         self._parity = parity
         self._step = Step.ADOPTING
-        self._blocks = _blocks_of(self._tools.files, self._log.directory, self._name)
-        self._start_thread(lambda: next(self._blocks, None), self._take_block)
+        self._parts = _parts_of(self._tools.files, self._log.directory, self._name)
+        self._start_thread(lambda: next(self._parts, None), self._take_part)
 
-    def _take_block(self, block: ItemBlock | None) -> None:
-        self._block, self._row = block, 0
-        if block is None:
+    def _take_part(self, part: BlockPart | None) -> None:
+        self._part = part
+        if part is None:
             self._step = Step.WAITING
             self._begun_reads = self._tools.readers.begun
 
     def _adopt(self) -> None:
-        """Switch the places of some items, for a moment."""
-        block, end_s = self._block, time.perf_counter() + SLICE_S
-        if block is None or self._state.seq < self._cut:  # the last batch is not taken in yet
+        """Switch the places of some items, and rest before the next ones."""
+        if self._part is None or self._state.seq < self._cut:  # the last batch is not taken in yet
             return
-        while self._row < len(block.keys):
-            self._state.adopt(block, self._parity, self._row, ADOPT_ROWS)
-            self._row += ADOPT_ROWS
-            if time.perf_counter() >= end_s:
-                return
-        self._block = None
-        self._start_thread(lambda: next(self._blocks, None), self._take_block)
+        block, row = self._part
+        self._part = None
+        self._state.adopt(block, self._parity, row, ADOPT_ROWS)
+        self._start_thread(lambda: next(self._parts, None), self._take_part)
 
     def _install(self) -> None:
         assert self._wanted is not None
@@ -289,16 +286,11 @@ class Compaction:
         self._step = Step.REMOVING
         if not self._wanted.keep_history:
             self._state.forget_graves(self._cut)
-        files = self._tools.files
+        files, directory = self._tools.files, self._log.directory
         # A purge of what was compacted already has the same cut: the name of what it replaces.
-        present = os.path.join(self._log.directory, self._name)
-
-        def remove() -> None:
-            for path in paths:
-                if path != present:
-                    files.remove(path)
-            files.sync_directory(self._log.directory)
-
+        unwanted = [path for path in paths if path != os.path.join(directory, self._name)]
+        rest = partial(time.sleep, REST_S)
+        remove = partial(remove_gently, files, directory, unwanted, rest)
         self._start_thread(remove, lambda _: self._complete())
 
     def _complete(self) -> None:
@@ -329,7 +321,7 @@ class Compaction:
             self._schedule.failed()
         if step in (Step.ADOPTING, Step.WAITING, Step.INSTALLING):
             self._broken = f"A compaction has failed half-way: {error}."
-        self._block = None
+        self._part = None
         if step in (Step.MERGING, Step.STAGING, Step.ADOPTING):
             self._step = Step.CLEANING  # before another one may begin
             is_present = self._name == snapshot_name(self._log.cut)  # see `_remove`
@@ -357,10 +349,13 @@ class Compaction:
             self._begin(wanted)
 
 
-def _blocks_of(files: Files, directory: str, name: str) -> Iterator[ItemBlock]:
-    """Read the index of a snapshot, a block at a time."""
+def _parts_of(files: Files, directory: str, name: str) -> Iterator[BlockPart]:
+    """Read the index of a snapshot, in parts that are switched to at once, with rests between."""
     snapshot = Snapshot.open(files, directory, name)
     try:
-        yield from snapshot.items()
+        for block in snapshot.items():
+            for row in range(0, len(block.keys), ADOPT_ROWS):
+                yield block, row
+                time.sleep(REST_S)
     finally:
         snapshot.close()

@@ -10,12 +10,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import psutil
 from setproctitle import setproctitle
 
 from lithair import logs
@@ -33,6 +30,7 @@ from lithair.actors.errand import (
     Task,
     Word,
 )
+from lithair.actors.errand_pace import Report, at_leisure, give_way
 from lithair.actors.past_list import answer_past_list
 from lithair.core.kept import Kept
 from lithair.core.schema import schema_of
@@ -47,12 +45,7 @@ from lithair.storage.purge import purge_files
 if TYPE_CHECKING:
     from lithair.storage.compaction import PresentForm
 
-NICENESS: Final = 10
 PROGRESS_S: Final = 0.25  # between two words on the way; people look no more often
-REST_S_MAX: Final = 0.1  # after a stretch without a report a short rest does as well
-REST_SHARE: Final = 3  # of rest, for one of work
-
-Report = Callable[[int, int], None]
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +56,7 @@ def main(text: str) -> int:
     die_with_parent(spec.parent_pid)
     ignore_terminal_signals()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody listens: nobody needs the result
-    _give_way()
+    give_way()
     setproctitle(f"lithair: {spec.title}")
     logs.configure(spec.log_level, spec.title)
     for descriptor in (spec.parcel_fd, spec.report_fd):
@@ -92,14 +85,6 @@ def _carry_out(spec: ErrandSpec) -> Done | Failed:
     except Exception as error:  # the outermost loop of a process: whatever ends it is told
         log.exception("the errand failed")
         return Failed(f"{type(error).__name__}: {error}")
-
-
-def _give_way() -> None:
-    """Leave the processor and the disk to those who serve."""
-    with suppress(OSError):
-        os.nice(NICENESS)
-    with suppress(OSError, psutil.Error):
-        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 def say(descriptor: int, word: Word) -> None:
@@ -150,21 +135,8 @@ def _compact(model: ModelDeclaration, task: CompactTask, report: Report) -> byte
     from lithair.storage.compaction import compact
 
     form = present_form(model)
-    return compact(OsFiles(), task.directory, task.plan, form, _paced(report)).encode()
 
+    def merge(report: Report) -> bytes:
+        return compact(OsFiles(), task.directory, task.plan, form, report).encode()
 
-def _paced(report: Report) -> Report:
-    """Rest after each piece of work: those who serve come first.
-
-    Nobody waits for a compaction, and low priority alone does not keep it from the disk's queue,
-    nor give the other processes a core at once (bench/compaction.py).
-    """
-    begun_s = time.monotonic()
-
-    def paced(done: int, total: int) -> None:
-        nonlocal begun_s
-        report(done, total)
-        time.sleep(min(REST_S_MAX, REST_SHARE * (time.monotonic() - begun_s)))
-        begun_s = time.monotonic()
-
-    return paced
+    return at_leisure(merge, report)

@@ -63,7 +63,7 @@ from lithair.errors import UnknownFormat
 SNAPSHOT_VERSION: Final = 1
 HEADER_MAGIC: Final = b"\x89LTSNP\r\n"  # not text, and damaged visibly by a text-mode copy
 TRAILER_MAGIC: Final = b"LTSNPend"
-BLOCK_ROWS_MAX: Final = 1 << 16
+BLOCK_ROWS_MAX: Final = 4096  # a model decodes a block of its items beside reads: a millisecond
 BLOCK_BYTES_MAX: Final = 16 << 20  # of keys and cells: a block is decoded at once
 HEADER_BYTES_LIMIT: Final = 16 << 20  # a description is a few KiB; a length past this is no header
 

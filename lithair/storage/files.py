@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -84,6 +85,13 @@ class Files(Protocol):
 
     def create(self, path: str) -> File:
         """Make a new, empty, writable file; one that exists is an error."""
+        ...
+
+    def open_alone(self, path: str) -> File | None:
+        """Open, writable, a file that nobody else has open and that has no other name.
+
+        None where that is not so, or can't be known.
+        """
         ...
 
     def rename(self, old: str, new: str) -> None:
@@ -216,6 +224,21 @@ class OsFiles:
     def create(self, path: str) -> OsFile:
         return OsFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
+    def open_alone(self, path: str) -> OsFile | None:
+        fd = os.open(path, os.O_RDWR)
+        try:
+            # Who opens it in between waits, and we are told by a signal that nobody acts on.
+            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # given when no other one is open
+            is_alone = os.fstat(fd).st_nlink == 1
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError:
+            is_alone = False
+        if is_alone:
+            return OsFile(fd)
+        os.close(fd)
+        return None
+
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new)
 
@@ -263,7 +286,7 @@ class OsFiles:
             return file.read(100).strip()
 
 
-def write_whole(file: File, data: bytes | bytearray, offset: int) -> None:
+def write_whole(file: File, data: bytes | bytearray | memoryview, offset: int) -> None:
     """Write all of `data` to the operating system, in as many calls as it takes."""
     view = memoryview(data)
     written = file.write(view, offset)

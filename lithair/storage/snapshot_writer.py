@@ -44,8 +44,8 @@ from lithair.storage.files import TEMPORARY_SUFFIX, File, Files, write_whole
 from lithair.storage.snapshot import SNAPSHOT_SUFFIX, snapshot_name
 
 UNFINISHED_SUFFIX: Final = SNAPSHOT_SUFFIX + TEMPORARY_SUFFIX
-WRITE_BYTES: Final = 1 << 20  # gathered for one write
-SYNC_BYTES: Final = 1 << 20  # what the syncs of those who serve wait behind
+WRITE_BYTES: Final = 256 << 10  # at once: a long write holds a core, whoever else wants it
+SYNC_BYTES: Final = 256 << 10  # what the syncs of those who serve wait behind
 BUCKET_BITS: Final = 8  # the lookup is sorted in 256 parts, each a list of its own
 
 
@@ -61,7 +61,7 @@ class SnapshotWriter:
     ) -> None:
         """Begin the file, under a temporary name; what an earlier attempt left there goes.
 
-        `on_write` is called after each MiB that is on the disk.
+        `on_write` is called after each piece that is on the disk.
         """
         assert header.cut > 0, "there is no snapshot of nothing"
         self._files = files
@@ -246,10 +246,14 @@ class SnapshotWriter:
             self._write()
 
     def _write(self) -> None:
-        write_whole(self._file, b"".join(self._gathered), self._written)
+        """Write what is gathered, piece by piece."""
+        data = memoryview(b"".join(self._gathered))
         self._gathered, self._gathered_bytes = [], 0
-        self._written = self._end
-        if self._written - self._synced >= SYNC_BYTES:
-            self._file.sync()
-            self._synced = self._written
-            self._on_write()
+        for begin in range(0, len(data), WRITE_BYTES):
+            piece = data[begin : begin + WRITE_BYTES]
+            write_whole(self._file, piece, self._written)
+            self._written += len(piece)
+            if self._written - self._synced >= SYNC_BYTES:
+                self._file.sync()
+                self._synced = self._written
+                self._on_write()

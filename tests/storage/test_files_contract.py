@@ -140,6 +140,31 @@ def test_a_link_keeps_the_file_when_its_first_name_is_gone(disk: tuple[Files, st
     assert files.open(f"{directory}/b").read(9, 0) == b"linked"
 
 
+def test_what_somebody_reads_or_has_another_name_for_is_opened_by_nobody_alone(
+    disk: tuple[Files, str],
+) -> None:
+    files, directory = disk
+    path, other = f"{directory}/a", f"{directory}/b"
+    file = files.create(path)
+    write_whole(file, b"hello", 0)
+    file.close()
+    with pytest.raises(FileNotFoundError):
+        files.open_alone(other)
+    reader = files.open(path)
+    assert files.open_alone(path) is None
+    reader.close()
+    files.link(path, other)
+    assert files.open_alone(path) is None
+    files.remove(path)
+    alone = files.open_alone(other)
+    if alone is not None:  # a disk may not know
+        assert files.open_alone(other) is None
+        alone.cut(2)
+        assert alone.read(9, 0) == b"he"
+        alone.close()
+    assert files.open(other).read(2, 0) == b"he"
+
+
 def test_a_directory_is_removed_when_nothing_is_in_it(disk: tuple[Files, str]) -> None:
     files, directory = disk
     files.make_directory(f"{directory}/x")

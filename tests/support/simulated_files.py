@@ -27,6 +27,7 @@ class Inode:
     synced: bytes = b""
     pending: tuple[Pending, ...] = ()
     sync_failed: bool = False
+    open_n: int = 0  # how many have it open; one that forgets to close it has it open for ever
 
 
 @dataclass
@@ -92,7 +93,7 @@ class SimulatedFiles:
 
         def twin(inode: Inode) -> Inode:
             if id(inode) not in twins:
-                twins[id(inode)] = replace(inode)
+                twins[id(inode)] = replace(inode, open_n=0)
             return twins[id(inode)]
 
         return SimulatedFiles(
@@ -186,6 +187,11 @@ class SimulatedFiles:
         self.name_changes.append(NameChange(None, path, inode))
         return SimulatedFile(self, path, inode, True)
 
+    def open_alone(self, path: str) -> "SimulatedFile | None":
+        inode = self._inode(path)
+        names = [name for name, each in self.names_cached.items() if each is inode]
+        return None if inode.open_n or len(names) > 1 else self.open(path, writable=True)
+
     def rename(self, old: str, new: str) -> None:
         self._call("rename", old)
         inode = self._inode(old)
@@ -270,6 +276,8 @@ class SimulatedFile:
         self._path = path
         self._inode = inode
         self._writable = writable
+        self._is_open = True
+        inode.open_n += 1
 
     def _check_writable(self) -> None:
         if not self._writable:
@@ -317,7 +325,8 @@ class SimulatedFile:
         return len(self._inode.cached)
 
     def close(self) -> None:
-        self._writable = False
+        self._inode.open_n -= self._is_open
+        self._is_open = self._writable = False
 
 
 class SimulatedLock:
