@@ -5,7 +5,7 @@ Law: `on_reply` is called at most once; None means that it was answered or cance
 
 from collections.abc import Callable, Sequence
 
-from lithair.wire.messages import Reply
+from lithair.wire.messages import IfMatch, Reply
 
 Pairs = Sequence[tuple[str, str]]
 Asked = (
@@ -18,6 +18,7 @@ Asked = (
     | tuple[int, int, Pairs]
     | None
 )
+Command = tuple[bytes, str, bytes, IfMatch, bytes]  # a `Write`, or what is in it in its order
 
 
 class Pending:
