@@ -50,4 +50,13 @@ def size_of(argument: Asked | tuple[str, str]) -> int:
         return len(argument) if argument.isascii() else 4 * len(argument)
     if argument is None or isinstance(argument, int):
         return 8
-    return 8 + sum(size_of(each) for each in argument)
+    size = 8
+    for each in argument:
+        if isinstance(each, tuple):  # nearly always a pair of plain texts: no call for each
+            size += 8
+            for text in each:
+                plain = isinstance(text, str) and text.isascii()
+                size += len(text) if plain else size_of(text)
+        else:
+            size += size_of(each)
+    return size
