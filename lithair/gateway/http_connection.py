@@ -35,6 +35,7 @@ WRITE_AHEAD_MAX: Final = 256 << 10  # of an answer before its writer has to wait
 REQUESTS_AT_ONCE: Final = 32  # of one connection, before others have their turn
 
 NO_BODY: Final = FixedBody(0)
+_HEAD: Final = Stage.HEAD  # met on every request: a member is looked up by name each time
 FAILED: Final = "a request failed; its connection is closed"
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -91,7 +92,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _is_reader(self) -> bool:
         """Tell whether what comes can be looked at now."""
-        if self.stage is Stage.HEAD:
+        if self.stage is _HEAD:
             return not self._is_resting and not self.writers.have_to_wait
         return self.stage is Stage.BODY
 
@@ -148,13 +149,15 @@ class HttpConnection(asyncio.Protocol):
         begun = 0
         try:
             while True:
-                if self.stage is Stage.HEAD:
+                if self.stage is _HEAD:
                     if not self._input or self.writers.have_to_wait:
                         break
                     if begun == REQUESTS_AT_ONCE:
                         self._rest()
                         break
                     data, self._input = self._input, b""
+                    if way is not None and way.take(self, data, self._reader.again(data)):
+                        break
                     taken = self._reader.take(data)
                     if taken is None:
                         if not self.is_head_due:
@@ -162,10 +165,7 @@ class HttpConnection(asyncio.Protocol):
                         break
                     head, self._input = taken
                     begun += 1
-                    if way is not None and head.block and way.take(self, head, self._input):
-                        self._input = b""
-                    else:
-                        self._open(head)
+                    self._open(head)
                 elif self.stage is not Stage.BODY or not self._take_body():
                     break
         except HeadError as error:
@@ -314,7 +314,7 @@ class HttpConnection(asyncio.Protocol):
             else:
                 self.close()
             return
-        self.stage = Stage.HEAD
+        self.stage = _HEAD
         self.mark = self._server.now()
         if self._is_advancing:
             return

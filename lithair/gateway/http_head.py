@@ -10,9 +10,10 @@ and what it lets pass that two readers could understand in two ways, is refused 
     framing := no body | one Content-Length of digits | Transfer-Encoding: chunked in HTTP/1.1
 
 Law: a head is read exactly up to its empty line. What is not certainly one request is refused, and
-its connection is closed: the bytes behind it mean nothing any more. Fields that are those of the
-request before, byte for byte but for the digits of the Content-Length, mean what they meant then:
-while its connection is open, the last ones are remembered, so a client pays for reading them once.
+its connection is closed: the bytes behind it mean nothing any more. Fields that came before, byte
+for byte but for the digits of the Content-Length, mean what they meant then: while its connection
+is open, the last two kinds are remembered (a client's reads and its writes), so it pays for reading
+them once.
 """
 
 import re
@@ -38,6 +39,7 @@ _REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) (HTTP/1\.[01])\r\n" 
 _TARGET_BEGUN: Final = re.compile(rb"%b [!-~\x80-\xff]+" % _METHOD)
 _MORE_TARGET: Final = re.compile(rb"[!-~\x80-\xff]+")
 _BEGUN_LINE: Final = re.compile(rb"%b( ([!-~\x80-\xff]+( [HTP/1.]{0,7}[01]?\r?)?)?)?" % _METHOD)
+_LINE_END: Final = b"\r\n"
 _ANY_LINE: Final = b"GET / HTTP/1.1\r\n"  # for llhttp, in place of the one that was read here
 _KEPT_ALIVE_1_0: Final = ("GET", "HEAD")
 _PROXY_CONNECTION: Final = "Proxy-Connection"  # means nothing here, but to llhttp it does
@@ -101,6 +103,15 @@ class FieldBlock:
         return int(digits), end + len(self._after)
 
 
+class Again(NamedTuple):
+    """Where the fields of a request stand that came before."""
+
+    block: FieldBlock
+    start: int  # behind the first line
+    length: int  # of the body
+    body_start: int
+
+
 class Head(NamedTuple):
     """A request up to its body, which is `length` bytes, or CHUNKED; 0 for none."""
 
@@ -132,7 +143,7 @@ class HeadReader:
 
     __slots__ = (
         "_block", "_fed", "_fields", "_has_skipped", "_held", "_in_target", "_is_complete",
-        "_line", "_parser",
+        "_line", "_other", "_parser",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -145,6 +156,7 @@ class HeadReader:
         self._is_complete = False
         self._has_skipped = False  # an empty line in front of this head
         self._block: FieldBlock | None = None  # of the request before
+        self._other: FieldBlock | None = None  # of the last one whose fields were others
 
     @property
     def has_begun(self) -> bool:
@@ -156,15 +168,12 @@ class HeadReader:
 
         Raises HeadError.
         """
-        block = self._block
-        if block is not None and not self._held:
+        again = self.again(data)
+        if again is not None:
             line = _REQUEST_LINE.match(data)
-            repeated = None if line is None else block.repeated(data, line.end())
-            if line is not None and repeated is not None:
-                head = _repeated(line, block, repeated[0])
-                if head is not None:
-                    self._has_skipped = False
-                    return head, data[repeated[1] :]
+            head = None if line is None else _repeated(line, again)
+            if head is not None:
+                return head, data[again.body_start :]
         held = self._held + data if self._held else data
         line = self._line
         if line is None:
@@ -192,6 +201,24 @@ class HeadReader:
         self._held, self._fed, self._line = b"", 0, None
         self._has_skipped = self._in_target = False
         return head, held[end:]
+
+    def again(self, data: bytes) -> Again | None:
+        """Tell where fields stand that came before; the line in front of them may be anything."""
+        block = self._block
+        if block is None or self._held:
+            return None
+        start = data.find(_LINE_END, 0, REPEATED_BYTES_MAX) + len(_LINE_END)
+        if start <= len(_LINE_END):
+            return None
+        found = block.repeated(data, start)
+        if found is None:
+            other = self._other
+            found = None if other is None else other.repeated(data, start)
+            if other is None or found is None:
+                return None
+            self._block, self._other, block = other, block, other
+        self._has_skipped = False
+        return Again(block, start, *found)
 
     def close(self) -> None:
         """Let go of the parser, which holds this reader."""
@@ -239,10 +266,10 @@ class HeadReader:
         if length or not keeps_alive or _PROXY_CONNECTION in fields:
             self._parser = None  # it waits for a body, or for nothing more
         self._fields, self._is_complete = [], False
-        self._block = None
         if problem is None and version == _HTTP_1_1 and method != _CONNECT:
             data = held[line.end() : end]
             if len(data) <= REPEATED_BYTES_MAX:
+                self._other = self._block
                 self._block = FieldBlock(data, fields.copied(), length, keeps_alive)
         return Head(method, target, version.decode("ascii"), fields, length, keeps_alive, problem)
 
@@ -257,17 +284,18 @@ class HeadReader:
         self._is_complete = True
 
 
-def _repeated(line: "re.Match[bytes]", block: FieldBlock, length: int) -> Head | None:
+def _repeated(line: "re.Match[bytes]", again: Again) -> Head | None:
     """Give a head whose fields came before, where they mean the same with this first line."""
     method, target, version = line[1], line[2], line[3]
-    if version != _HTTP_1_1 or method == b"CONNECT" or len(target) > REPEATED_BYTES_MAX:
+    if version != _HTTP_1_1 or method == b"CONNECT":
         return None
+    block = again.block
     return Head(
         method.decode("ascii"),
         target.decode("latin-1"),
         "HTTP/1.1",
         block.fields,
-        length,
+        again.length,
         block.keeps_alive,
         None,
         block,

@@ -27,7 +27,7 @@ from lithair.gateway.preconditions import idempotency_hashes
 from lithair.gateway.roles import ModelRoles
 from lithair.phase import FAILED, STARTING
 from lithair.transport.loop_driver import LoopDriver
-from lithair.transport.pending import Asked
+from lithair.transport.pending import Asked, Pairs
 from lithair.transport.sockets import monotonic_ms
 from lithair.wire.messages import Reply, Write
 from lithair.wire.protocol import COMMAND_ID_BYTES, FIRST_WRITE, PUBLIC, TRUSTED, Verb
@@ -140,7 +140,7 @@ class ModelSite:
     def ask_shortly(
         self,
         verb: Verb,
-        argument: str | list[tuple[str, str]],
+        argument: str | Pairs,
         access: str,
         body: bytes,
         now_ms: int,
@@ -151,7 +151,7 @@ class ModelSite:
         if not isinstance(argument, str) or verb < FIRST_WRITE:
             return self._link.ask_read(verb, deadline_ms, access, argument, on_reply)
         command_id = _OWN_HALF + _next_number().to_bytes(COMMAND_ID_BYTES // 2, "big")
-        write = Write(command_id, argument, body)
+        write = (command_id, argument, body, None, b"")
         return self._link.ask_write(verb, deadline_ms, access, write, on_reply)
 
     async def tell(

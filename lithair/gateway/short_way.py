@@ -1,19 +1,21 @@
 """The short way: from the head of an ordinary request to a model's answer, and past the rest.
 
-Most requests repeat the fields of the one before on their connection, and ask a model for one item
-or a list, or write one item. What such fields mean is settled once for all of them; then a request
-costs the gate's look-up, the question, and its answer's bytes. Law: whatever is answered here,
-`Exchange` would have answered with the same status, fields and body, and a test compares the two.
-What is out of the ordinary in any way, be it a field that is not listed here, goes to `Exchange`.
+Most requests repeat fields that came before on their connection, and ask a model for one item or a
+list, or write one item. What such fields mean is settled once for all of them; then a request costs
+a look-up of its first line, the gate's, the question, and its answer's bytes. Law: whatever is
+answered here, `Exchange` would have answered with the same status, fields and body; a test compares
+the two. What is out of the ordinary in any way, be it a field that is not listed here, goes there.
 
-    ordinary := HTTP/1.1, kept alive, fields of the request before, one plain path, a query for a
-                list alone, the whole body there, no limit on rates, no proxy
+    ordinary := HTTP/1.1, kept alive, fields that came before, one plain path, a query for a list
+                alone, the whole body there and nothing behind it, no limit on rates, no proxy
 """
 
 import asyncio
+import functools
 import logging
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
@@ -31,12 +33,13 @@ from lithair.gateway.request_ids import REQUEST_ID, new_request_id
 from lithair.gateway.routes import RESERVED, SHAPES, Action, Shape
 from lithair.gateway.targets import TargetError, decode_query
 from lithair.phase import FAILED
+from lithair.transport.pending import Pairs
 from lithair.wire.messages import Reply
 from lithair.wire.protocol import Verb
 
 if TYPE_CHECKING:
     from lithair.gateway.http_connection import HttpConnection
-    from lithair.gateway.http_head import FieldBlock, Head
+    from lithair.gateway.http_head import Again, FieldBlock
     from lithair.gateway.site import Site
 
 # Fields that mean nothing here, or what `Ordinary` says; with any other one nothing is ordinary.
@@ -50,6 +53,13 @@ ORDINARY_FIELDS: Final = frozenset(
     )
 )  # fmt: skip
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]+")
+_PLAIN_ID: Final = re.compile(rb"[A-Za-z0-9_.~-]+")
+_QUERY: Final = re.compile(rb"[!\x22$-~\x80-\xff]*")  # what a target may have, but no #
+_UNQUOTED_ID: Final = re.compile(r"[A-Za-z0-9_.~-]+")  # `quote` leaves these as they are
+_RESERVED_IDS: Final = frozenset(word.encode() for word in RESERVED)
+_VERSION: Final = b" HTTP/1.1\r\n"
+QUERIES_MAX: Final = 512  # of lists, whose meaning is remembered; those of a page or two of a site
+QUERY_BYTES_MAX: Final = 256  # of one of them: a page's own is shorter
 
 log = logging.getLogger("lithair.http")
 
@@ -64,6 +74,10 @@ _PAGE: Final = (
     b"Lithair-Seq: %d\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n%b"
 )
 _CLOSE: Final = b"Connection: close\r\n"
+_METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
+# A member of an enumeration is looked up by name each time; these are met on every request.
+_BUSY: Final = Stage.BUSY
+_LIST: Final = Verb.LIST
 
 
 class Ordinary(NamedTuple):
@@ -79,101 +93,46 @@ class Ordinary(NamedTuple):
 EXTRAORDINARY: Final = "extraordinary"
 
 
+class Place(NamedTuple):
+    """A method on a model's path, or on that of its items."""
+
+    model: ModelSite
+    action: Action
+    method: str
+    is_safe: bool
+    location_start: bytes
+
+
 class ShortAnswer:
     """A request that went the short way, until its answer is out or nobody waits for it."""
 
-    __slots__ = ("_action", "_begun_s", "_is_private", "_method", "_model", "_said", "_way",
-                 "connection", "data", "request_id")  # fmt: skip
+    __slots__ = ("_way", "begun_s", "connection", "place", "reply", "request_id", "said")
 
     def __init__(
-        self, way: "ShortWay", connection: "HttpConnection", model: ModelSite, said: Ordinary
+        self,
+        way: "ShortWay",
+        connection: "HttpConnection",
+        place: Place,
+        said: Ordinary,
+        begun_s: float,
     ) -> None:
-        self.connection: HttpConnection | None = connection
-        self.data = b""
-        self.request_id = 0
         self._way = way
-        self._model = model
-        self._said = said
-        self._is_private = model.is_private
-        self._method = ""
-        self._begun_s = 0.0
-
-    def begin(self, method: str, action: Action, now_s: float) -> None:
-        """Take what the answer will have to know."""
-        self._method = method
-        self._action = action
-        self._begun_s = now_s
+        self.connection: HttpConnection | None = connection
+        self.place = place
+        self.said = said
+        self.begun_s = begun_s
+        self.request_id = 0
+        self.reply: Reply
 
     def leave(self) -> None:
         """The client is gone: nobody waits for the answer any more."""
         self.connection = None
-        self._model.cancel(self.request_id)
+        self.place.model.cancel(self.request_id)
 
     def replied(self, reply: Reply) -> None:
-        """Write what the model's process said as an answer, to go out with others."""
-        connection = self.connection
-        if connection is None:
-            return
-        way, status = self._way, reply.status
-        more = self._said.granted_lines
-        if connection.is_last:
-            more += _CLOSE
-        if (status == 200 or status == 201) and self._action.has_etag:
-            location = b""
-            if status == 201:
-                place = self._model.location_prefix + quote(reply.key, safe="")
-                location = b"Location: %b\r\n" % place.encode("latin-1")
-            body = reply.body
-            self.data = _ITEM % (
-                b"200 OK" if status == 200 else b"201 Created",
-                _PRIVATE if self._is_private else _SHARED,
-                reply.item_seq,
-                reply.seq,
-                location,
-                more,
-                len(body),
-                CLOCK.date_bytes(),
-                body,
-            )
-        elif status == 200:
-            self.data = _PAGE % (
-                _PRIVATE if self._is_private else _SHARED,
-                reply.seq,
-                more,
-                len(reply.body),
-                CLOCK.date_bytes(),
-                reply.body,
-            )
-        else:
-            self.data = self._other(reply, connection.is_last)
-        way.figures.answered(self._method, status, time.monotonic() - self._begun_s)
-        way.send(self)
-
-    def _other(self, reply: Reply, is_last: bool) -> bytes:
-        """Write an answer that shows nothing: a refusal, or what a deletion says."""
-        model, status = self._model, reply.status
-        question = Question(self._action, "", [], None, None, None)
-        headers = answer_headers(question, reply, model.location_prefix, self._is_private)
-        if status == 503:
-            headers["Retry-After"] = str(model.retry_after_s)
-        if reply.seq or model.seq != UNKNOWN_SEQ:
-            headers["Lithair-Seq"] = str(reply.seq)
-        if self._is_private:
-            headers["Cache-Control"] = CACHE_CONTROL
-            headers["Vary"] = VARY
-        if status >= 400:
-            headers[REQUEST_ID] = request_id = new_request_id()  # it came with none
-            if status == 500:  # the model's process has said why, and not to whom
-                log.error(FAILED_HERE, self._method, model.location_prefix, request_id)
-        for name, value in self._said.granted:
-            headers.add(name, value)
-        if is_last:
-            headers["Connection"] = "close"
-        body = b"" if status in WITHOUT_BODY else reply.body
-        if status not in WITHOUT_BODY:
-            headers["Content-Length"] = str(len(body))
-        headers["Date"] = CLOCK.date()
-        return head_bytes(START_LINES[status], headers) + body
+        """Take what the model's process said, for an answer that goes out with others."""
+        self.reply = reply
+        self._way.send(self)
 
 
 class ShortWay:
@@ -182,73 +141,84 @@ class ShortWay:
     def __init__(self, site: "Site", loop: asyncio.AbstractEventLoop, *, is_tls: bool) -> None:
         self.figures = site.figures
         self._gate = site.gate
-        self._models = site.models
+        self._collections = _places(site.models, Shape.COLLECTION)
+        self._items = _places(site.models, Shape.ITEM)
         self._cross_origin = site.cross_origin
         self._body_bytes_max = site.limits.single
         self._is_tls = is_tls
         self._loop = loop
         self._outgoing: list[ShortAnswer] = []
 
-    def take(self, connection: "HttpConnection", head: "Head", body: bytes) -> bool:
+    def take(self, connection: "HttpConnection", data: bytes, again: "Again | None") -> bool:
         """Take a request whose fields came before, with its whole body, if it is ordinary."""
-        block = head.block
-        if block is None or not block.keeps_alive or len(body) != head.length:
+        if again is None:
+            return False
+        block, start, length, body_start = again
+        if not block.keeps_alive or len(data) - body_start != length:
             return False
         said = block.said
         if said is None:
             said = block.said = self._look(block)
-        short = self._ask(connection, head, said, body) if type(said) is Ordinary else None
+        if type(said) is not Ordinary or not data.endswith(_VERSION, 0, start):
+            return False
+        short = self._ask(connection, data[: start - len(_VERSION)], said, data[body_start:])
         if short is None:
             return False
         connection.is_head_due = False
         connection.short = short
-        connection.stage = Stage.BUSY
+        connection.stage = _BUSY
         return True
 
     def _ask(
-        self, connection: "HttpConnection", head: "Head", said: Ordinary, body: bytes
+        self, connection: "HttpConnection", line: bytes, said: Ordinary, body: bytes
     ) -> ShortAnswer | None:
         """Ask the model that a request is for; None when it is not ordinary after all."""
-        method, pairs = head.method, None  # the latter of a list
-        path, has_query, query = head.target.partition("?")
-        if not _PLAIN_PATH.fullmatch(path):
-            return None
-        model, key, shape = self._models.get(path), "", Shape.COLLECTION
-        if model is None:
-            before, _, key = path.rpartition("/")
-            model, shape = self._models.get(before), Shape.ITEM
-            if not key or key in RESERVED:
+        argument: str | Pairs = ""
+        place = self._collections.get(line)
+        if place is None:
+            found = self._below(line)
+            if found is None:
                 return None
-        if model is None or model.phase == FAILED:
+            place, argument = found
+        elif place.action.verb is _LIST:
+            argument = ()
+        model, action, method, is_safe, _ = place
+        if model.phase == FAILED:
             return None
-        action = _ACTIONS.get((shape, method))
-        if action is None or (body and not (action.takes_body and said.has_json)):
+        if body and not (action.takes_body and said.has_json and len(body) <= self._body_bytes_max):
             return None
-        if len(body) > self._body_bytes_max:
-            return None
-        if action.verb is Verb.LIST:
-            pairs = _pairs(query)
-            if pairs is None:
-                return None
-        elif has_query:
-            return None
-        if model.rule is OPEN and not said.names_nobody and method not in SAFE_METHODS:
+        rule = model.rule
+        if rule is OPEN and not (is_safe or said.names_nobody):
             return None  # an administrator writes in his own name
-        identity = self._gate.known(model.rule, method, said.shown)
+        identity = self._gate.known(rule, method, said.shown)
         if identity is None:
             return None
+        verb = action.verb
         try:
-            access = model.access(identity, action.verb)
+            access = model.access(identity, verb)
         except Problem:
             return None
         now_s = time.monotonic()
-        short = ShortAnswer(self, connection, model, said)
-        short.begin(method, action, now_s)
-        asked = key if pairs is None else pairs
+        short = ShortAnswer(self, connection, place, said, now_s)
         short.request_id = model.ask_shortly(
-            action.verb, asked, access, body, int(now_s * 1000), short.replied
+            verb, argument, access, body, int(now_s * 1000), short.replied
         )
         return short
+
+    def _below(self, line: bytes) -> "tuple[Place, str | Pairs] | None":
+        """Find an item's place and its id, or a collection's and its query."""
+        before, _, key = line.rpartition(b"/")
+        place = self._items.get(before)
+        if place is not None:
+            if _PLAIN_ID.fullmatch(key):
+                return None if key in _RESERVED_IDS else (place, key.decode("ascii"))
+            return None
+        before, _, query = line.partition(b"?")
+        place = self._collections.get(before)
+        if place is None or place.action.verb is not _LIST:
+            return None
+        pairs = (_pairs if len(query) > QUERY_BYTES_MAX else _remembered_pairs)(query)
+        return None if pairs is None else (place, pairs)
 
     def send(self, answer: ShortAnswer) -> None:
         """Have an answer sent with all others that came in the same turn of the loop.
@@ -261,13 +231,16 @@ class ShortWay:
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
+        answered, now_s, date = self.figures.answered, time.monotonic(), CLOCK.date_bytes()
         for answer in outgoing:
             connection = answer.connection
             if connection is None:
                 continue
             answer.connection = connection.short = None
             try:
-                connection.transport.write(answer.data)
+                data = _answer_bytes(answer, date, connection.is_last)
+                answered(answer.place.method, answer.reply.status, now_s - answer.begun_s)
+                connection.transport.write(data)
                 connection.go_on(keeps_alive=True)
             except Exception:  # the loop of all connections: the others are not to wait
                 log.exception("an answer could not be sent; its connection is closed")
@@ -292,20 +265,74 @@ class ShortWay:
         return Ordinary(shown, bool(kinds), names_nobody, granted, lines)
 
 
-def _pairs(query: str) -> list[tuple[str, str]] | None:
-    """Read a list's query; None where it can't be read."""
+def _answer_bytes(answer: ShortAnswer, date: bytes, is_last: bool) -> bytes:
+    """Write what the model's process said as an answer."""
+    reply, place = answer.reply, answer.place
+    _, status, body, seq, item_seq, key = reply
+    kept = _PRIVATE if place.model.is_private else _SHARED
+    more = answer.said.granted_lines
+    if is_last:
+        more += _CLOSE
+    if status == 200:
+        if place.action.has_etag:
+            return _ITEM % (b"200 OK", kept, item_seq, seq, b"", more, len(body), date, body)
+        return _PAGE % (kept, seq, more, len(body), date, body)
+    if status == 201 and place.action.has_etag:
+        name = key if _UNQUOTED_ID.fullmatch(key) else quote(key, safe="")
+        location = b"Location: %b%b\r\n" % (place.location_start, name.encode("ascii"))
+        return _ITEM % (b"201 Created", kept, item_seq, seq, location, more, len(body), date, body)
+    return _other(answer, is_last)
+
+
+def _other(answer: ShortAnswer, is_last: bool) -> bytes:
+    """Write an answer that shows nothing: a refusal, or what a deletion says."""
+    reply, place = answer.reply, answer.place
+    model, status = place.model, reply.status
+    question = Question(place.action, "", [], None, None, None)
+    headers = answer_headers(question, reply, model.location_prefix, model.is_private)
+    if status == 503:
+        headers["Retry-After"] = str(model.retry_after_s)
+    if reply.seq or model.seq != UNKNOWN_SEQ:
+        headers["Lithair-Seq"] = str(reply.seq)
+    if model.is_private:
+        headers["Cache-Control"] = CACHE_CONTROL
+        headers["Vary"] = VARY
+    if status >= 400:
+        headers[REQUEST_ID] = request_id = new_request_id()  # it came with none
+        if status == 500:  # the model's process has said why, and not to whom
+            log.error(FAILED_HERE, place.method, model.location_prefix, request_id)
+    for name, value in answer.said.granted:
+        headers.add(name, value)
+    if is_last:
+        headers["Connection"] = "close"
+    body = b"" if status in WITHOUT_BODY else reply.body
+    if status not in WITHOUT_BODY:
+        headers["Content-Length"] = str(len(body))
+    headers["Date"] = CLOCK.date()
+    return head_bytes(START_LINES[status], headers) + body
+
+
+def _pairs(query: bytes) -> Pairs | None:
+    """Read a list's query; None where it can't be read, or is none."""
+    if not _QUERY.fullmatch(query):
+        return None
     try:
-        return None if "#" in query else decode_query(query)
+        return tuple(decode_query(query.decode("latin-1")))
     except TargetError:
         return None
 
 
-_ACTIONS: Final = {
-    (shape, method): action
-    for shape, methods in (
-        (Shape.ITEM, ("GET", "PUT", "PATCH", "DELETE")),
-        (Shape.COLLECTION, ("GET", "POST")),
-    )
-    for method in methods
-    for action in (SHAPES[shape][method],)
-}
+_remembered_pairs = functools.lru_cache(QUERIES_MAX)(_pairs)
+
+
+def _places(models: Mapping[str, ModelSite], shape: Shape) -> dict[bytes, Place]:
+    """Give what ordinary requests may be for, by method and path."""
+    return {
+        f"{method} {path}".encode("ascii"): Place(
+            model, action, method, method in SAFE_METHODS, model.location_prefix.encode("ascii")
+        )
+        for path, model in models.items()
+        if _PLAIN_PATH.fullmatch(path)
+        for method, action in SHAPES[shape].items()
+        if method in _METHODS
+    }

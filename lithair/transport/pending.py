@@ -5,7 +5,7 @@ Law: `on_reply` is called at most once; None means that it was answered or cance
 
 from collections.abc import Callable, Sequence
 
-from lithair.wire.messages import Reply
+from lithair.wire.messages import IfMatch, Reply
 
 Pairs = Sequence[tuple[str, str]]
 Asked = (
@@ -18,6 +18,7 @@ Asked = (
     | tuple[int, int, Pairs]
     | None
 )
+Command = tuple[bytes, str, bytes, IfMatch, bytes]  # a `Write`, or what is in it in its order
 
 
 class Pending:
@@ -49,4 +50,13 @@ def size_of(argument: Asked | tuple[str, str]) -> int:
         return len(argument) if argument.isascii() else 4 * len(argument)
     if argument is None or isinstance(argument, int):
         return 8
-    return 8 + sum(size_of(each) for each in argument)
+    size = 8
+    for each in argument:
+        if isinstance(each, tuple):  # nearly always a pair of plain texts: no call for each
+            size += 8
+            for text in each:
+                plain = isinstance(text, str) and text.isascii()
+                size += len(text) if plain else size_of(text)
+        else:
+            size += size_of(each)
+    return size

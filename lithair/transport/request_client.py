@@ -20,10 +20,10 @@ import zmq
 
 from lithair.core.problem import problem_body
 from lithair.transport.driver import ByHand, Driver
-from lithair.transport.pending import Asked, Pending, size_of
+from lithair.transport.pending import Asked, Command, Pending, size_of
 from lithair.transport.sockets import Socket, WatchedDealer, is_readable
 from lithair.wire.codec import decode_replies, encode_requests
-from lithair.wire.messages import Reply, Write
+from lithair.wire.messages import Reply
 from lithair.wire.protocol import (
     BATCH_BYTES_MAX,
     BATCH_REQUESTS_MAX,
@@ -128,12 +128,12 @@ class RequestClient:
         return self._add(Pending(request, on_reply, ENVELOPE_BYTES + size_of(argument)))
 
     def ask_write(
-        self, verb: int, deadline_ms: int, access: str, write: Write, on_reply: OnReply
+        self, verb: int, deadline_ms: int, access: str, write: Command, on_reply: OnReply
     ) -> int:
         """Ask for a write at the next `flush`; give the request's id, or 0 if refused at once."""
         request_id = self._last_id = self._last_id + 1
         request = (request_id, verb, deadline_ms, access, *write)
-        size = ENVELOPE_BYTES + len(write.body) + size_of(write.key)
+        size = ENVELOPE_BYTES + len(write[2]) + size_of(write[1])
         return self._add(Pending(request, on_reply, size))
 
     def cancel(self, request_id: int) -> None:
@@ -267,11 +267,13 @@ class RequestClient:
             return
         self._heard_ms = now_ms
         self._hello_ms = 0
+        taken = self._pending.pop
         for reply in replies:
-            pending = self._taken(reply.request_id)
-            if reply.seq > self.seq:
-                self.seq = reply.seq
+            if reply[3] > self.seq:
+                self.seq = reply[3]
+            pending = taken(reply[0], None)
             if pending is not None:
+                self._pending_bytes -= pending.size
                 _answer(pending, reply)
         if self._is_greeted:
             if epoch != self._epoch:  # ZeroMQ has connected to the next process by itself

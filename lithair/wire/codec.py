@@ -256,7 +256,7 @@ def _request(item: object) -> Request:
             raise WireError("request: an unknown verb, or no argument of that verb")
         request: Request = _make(ReadRequest, fields)
     elif length == WRITE_LENGTH:
-        request_id, verb, deadline_ms, access, *_ = fields
+        request_id, verb, deadline_ms, access = fields[:4]
         if type(verb) is not int or verb not in WRITES:
             raise WireError("request: an unknown verb, or no command")
         _check_command(fields)
@@ -293,7 +293,9 @@ def _check_command(fields: tuple[object, ...]) -> None:
 
 
 def _reply(item: object) -> Reply:
-    fields = _fields(item, REPLY_LENGTH, "reply")
+    if type(item) is not tuple or len(cast("tuple[object, ...]", item)) != REPLY_LENGTH:
+        raise WireError(f"reply: not a list of {REPLY_LENGTH}")
+    fields = cast("tuple[object, ...]", item)
     request_id, status, body, seq, item_seq, key = fields
     if (
         type(request_id) is not int
@@ -335,7 +337,10 @@ def _are_filters(argument: object) -> bool:
     if type(argument) is not tuple:
         return False
     for pair in cast("tuple[object, ...]", argument):
-        if not _are_texts(pair) or len(cast("tuple[object, ...]", pair)) != 2:
+        if type(pair) is not tuple:
+            return False
+        fields = cast("tuple[object, ...]", pair)
+        if len(fields) != 2 or type(fields[0]) is not str or type(fields[1]) is not str:
             return False
     return True
 
@@ -366,7 +371,7 @@ def _is_range_of_some(argument: object) -> bool:
     return _is_count(since) and _is_count(events_max) and _are_filters(pairs)
 
 
-ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
+_ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.HELLO: _is_nothing,
     Verb.GET: _is_item,
     Verb.LIST: _are_filters,
@@ -385,3 +390,4 @@ ARGUMENTS: Final[dict[int, Callable[[object], bool]]] = {
     Verb.CHANGES: _is_range_of_some,
     Verb.DESCRIBE: _is_nothing,
 }
+ARGUMENTS: Final = {int(verb): check for verb, check in _ARGUMENTS.items()}  # found in one step

@@ -74,3 +74,50 @@ def test_fields_are_the_reader_s_own_whatever_becomes_of_them() -> None:
     assert again[0].block is not None
     again[0].block.fields_with(5)["Host"] = "changed, too"
     assert again[0].fields.get("Host") == "x"
+
+
+READ = head(line="GET /a/1 HTTP/1.1")
+WRITE = head("Content-Type: application/json", "Content-Length: 5")
+OTHER = head("X: y", line="GET /a/1 HTTP/1.1")
+
+
+def test_two_kinds_of_fields_are_remembered() -> None:
+    """A client's reads and its writes by turns; a third kind takes the place of the older one."""
+    reader = HeadReader()
+    for data in (READ, WRITE):
+        taken = reader.take(data)
+        assert taken is not None
+        assert taken[0].block is None
+    for data in (READ, READ, WRITE, READ, WRITE, WRITE):
+        taken = reader.take(data + b"12345")
+        assert taken is not None
+        block = taken[0].block
+        assert block is not None
+        assert ("Content-Type" in block.fields) == (data is WRITE)
+        assert taken[0].length == (5 if data is WRITE else 0)
+        assert taken[1] == b"12345"
+    was_new: list[bool] = []
+    for data in (READ, OTHER, READ, OTHER, WRITE, OTHER, READ):
+        taken = reader.take(data)
+        assert taken is not None
+        was_new.append(taken[0].block is None)
+    assert was_new == [False, True, False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET  /a/1 HTTP/1.1",
+        b"GET /a/\x01 HTTP/1.1",
+        b"GET /a/1\nX: y HTTP/1.1",
+        b"GET /a/1 HTTP/1.2",
+        b"G\xffT /a/1 HTTP/1.1",
+        b"GET HTTP/1.1",
+        b" HTTP/1.1",
+    ],
+)
+def test_a_line_that_is_none_is_refused_before_fields_that_came_before(line: bytes) -> None:
+    reader = HeadReader()
+    assert reader.take(READ) is not None
+    with pytest.raises(HeadError):
+        reader.take(line + READ[READ.index(b"\r\n") :])
