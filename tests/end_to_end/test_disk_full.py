@@ -28,6 +28,7 @@ PARCELS_MAX = 2 * DISK_BYTES // BODY_BYTES  # more than there is room for
 RESUME_MAX_S = 30.0  # a model that was opened on a full disk tries each second
 MOUNT_MAX_S = 30.0
 KILLS = 6
+PATCHES = 200  # beside one compaction: a busy machine takes its time for it, and the disk is small
 TOKEN = "full-disk-test"
 COMPACT = "/_admin/data/models/parcels/compact"
 
@@ -258,7 +259,8 @@ def test_a_compaction_without_room_changes_nothing_and_works_when_there_is_some(
         def read_and_write(number: int) -> None:
             key = keys[number % len(keys)]
             shop.http.get(f"{shop.url}/{key}").raise_for_status()
-            shop.patch(key, f"round {number}")
+            if number < PATCHES:
+                shop.patch(key, f"round {number}")
 
         with beside(read_and_write):
             for _ in range(3):
