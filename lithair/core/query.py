@@ -29,6 +29,7 @@ FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a te
 SORT_FIELDS_MAX = 8  # each is a pass over all that match, in one go
 SKIP_MAX = 1 << 53
 NULL = "null"
+TEST_BYTES = 320  # of a test that is kept, with what it is done by
 OPERAND_BYTES = 128  # of a value to compare with, beside the value
 OPTIONS = ("sort", "skip", "take", "after", "fields", "as_of")
 COUNT_OPTIONS = ("as_of",)
@@ -74,9 +75,9 @@ class Query(msgspec.Struct, frozen=True):
         return self.filters if self.own is None else (*self.filters, self.own)
 
 
-def operand_bytes(tests: Iterable[Filter]) -> int:
-    """Say what it costs to keep the values that tests compare with, about: many may be short."""
-    return sum(
+def bytes_of_tests(tests: Sequence[Filter]) -> int:
+    """Say what it costs to keep tests and the values that they compare with, about."""
+    return TEST_BYTES * len(tests) + sum(
         OPERAND_BYTES + 2 * sys.getsizeof(operand) for test in tests for operand in test.operands
     )
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from lithair.core.choice import section_of
 from lithair.core.event import Slot
-from lithair.core.query import Query, operand_bytes
+from lithair.core.query import Query, bytes_of_tests
 from lithair.core.section import SECTION_BYTES, Columns, Section
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
@@ -78,7 +78,7 @@ class Selection:
         self._sort = _sort_of(query)
         self._work_max = min(WORK_MAX, SCAN_WORK_MIN + SCAN_WORK * looked_at)
         self._writes = section.writes
-        self._words_bytes = operand_bytes(tests)
+        self._words_bytes = bytes_of_tests(tests)
 
     @property
     def bytes(self) -> int:

@@ -324,3 +324,13 @@ def test_a_list_leaves_nothing_that_only_a_search_for_cycles_would_free(
     gc.collect()
     ask(2)
     assert gc.collect() == 0
+
+
+def test_many_tests_count_for_what_they_cost() -> None:
+    _, lists = filled(10)
+    for number in range(40):
+        tests = [("sent", f"!{1000 + 60 * number + test}") for test in range(60)]
+        asked = Asked(TRUSTED, (("folder", "~none"), *tests), is_count=False)
+        finished(lists.work(asked, lists.query(asked)))
+    assert len(lists.selections) == 40
+    assert lists.selections.bytes > 40 * 60 * 400
