@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from lithair.core.schema import FieldInfo, Schema
-from lithair.core.shape import Path, Reader
+from lithair.core.shape import Path, Readers
 from lithair.core.values import Sortable
 
 HOT: Final = ord("{")
@@ -43,6 +43,7 @@ class Kept:
             gc=False,
         )
         self._decode = msgspec.json.Decoder(raws).decode
+        self.readers = Readers(self.fields)
 
     def cell(self, payload: bytes) -> bytes:
         """Give the warm cell of an item."""
@@ -69,7 +70,7 @@ class KeptReader:
         asked = list(paths)
         self._keys = [(at, p.sort) for at, p in enumerate(asked) if p.field.primary_key]
         others = [path for path in asked if not path.field.primary_key]
-        self._others = Reader(others, kept.fields) if others else None
+        self._others = kept.readers.of(others) if others else None
 
     def read(self, cell: bytes, key: str) -> list[Sortable | None]:
         values = [] if self._others is None else self._others.read(cell)

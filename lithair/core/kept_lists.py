@@ -8,7 +8,7 @@ kept beside it, and is good for ever.
 from typing import Final, NamedTuple
 
 from lithair.core.choice import section_of
-from lithair.core.query import Query
+from lithair.core.query import Query, bytes_of_tests
 from lithair.core.reads import Read
 from lithair.core.section import SECTION_BYTES, Section
 from lithair.core.tables import Tables
@@ -69,7 +69,8 @@ class KeptLists:
             return
         self._let_go(self._lists.pop(asked, None))
         # A character of text has four bytes at most.
-        size = len(read.body) + 4 * words + QUESTION_BYTES * (1 + len(asked.pairs)) + SECTION_BYTES
+        size = len(read.body) + 4 * (words + len(asked.access)) + bytes_of_tests(query.tests)
+        size += QUESTION_BYTES * (1 + len(asked.pairs)) + SECTION_BYTES
         while self.bytes + size > BYTES_MAX:
             self._let_go(self._lists.pop(next(iter(self._lists))))
         # Where `after` stands is told by an item that may be of another section.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lithair.core.event import Slot
 from lithair.core.kept import HOT
 from lithair.core.query import Filter, Query, Test
-from lithair.core.shape import Path, Reader
+from lithair.core.shape import Path
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
 
@@ -34,7 +34,7 @@ class Look:
         texts = [path.text for path in paths]
         untold = [test for test in query.tests if test.path.text in texts]
         self._tests = _placed(untold, texts)
-        self._reader = Reader(paths) if paths else None
+        self._reader = tables.readers.of(paths) if paths else None
         # What the kept fields of an evicted item tell.
         warm = [path for path in paths if tables.kept.covers([path.field.wire])]
         self._warm_tests = _placed(untold, [path.text for path in warm])

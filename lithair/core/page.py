@@ -21,10 +21,13 @@ ROUND_BYTES: Final = 1 << 20  # of records read ahead of where the page may end
 def page_at_once(
     state: ModelState, found: Found, query: Query, access: str, list_bytes_max: int
 ) -> Read | None:
-    """Give a page whose items are all hot and fit in; None when it takes more than that."""
+    """Give a page whose items are all hot and fit in; None when it takes more than that.
+
+    No item is shaped before it is known that all of them together are not much.
+    """
     cells, slots = state.tables.projection.cells, found.slots
     hot = [cell for slot in slots if (cell := cells[slot]) is not None and cell[0] == HOT]
-    if len(hot) < len(slots):
+    if len(hot) < len(slots) or sum(map(len, hot)) > list_bytes_max:
         return None
     bodies = list(map(_shown_by(state, query, access), hot))
     if sum(map(len, bodies)) + len(bodies) > list_bytes_max:

@@ -12,6 +12,7 @@ caller may not read does not exist for it.
 
 import operator
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterable, Sequence
 
@@ -28,6 +29,8 @@ FILTERS_MAX = 64  # a query with more is a mistake or an attack; each costs a te
 SORT_FIELDS_MAX = 8  # each is a pass over all that match, in one go
 SKIP_MAX = 1 << 53
 NULL = "null"
+TEST_BYTES = 320  # of a test that is kept, with what it is done by
+OPERAND_BYTES = 128  # of a value to compare with, beside the value
 OPTIONS = ("sort", "skip", "take", "after", "fields", "as_of")
 COUNT_OPTIONS = ("as_of",)
 ITEM_OPTIONS = ("fields", "as_of")
@@ -70,6 +73,13 @@ class Query(msgspec.Struct, frozen=True):
     def tests(self) -> tuple[Filter, ...]:
         """Give all that an item has to pass."""
         return self.filters if self.own is None else (*self.filters, self.own)
+
+
+def bytes_of_tests(tests: Sequence[Filter]) -> int:
+    """Say what it costs to keep tests and the values that they compare with, about."""
+    return TEST_BYTES * len(tests) + sum(
+        OPERAND_BYTES + 2 * sys.getsizeof(operand) for test in tests for operand in test.operands
+    )
 
 
 def refuse(parameter: str, message: str) -> Refusal:

@@ -16,7 +16,6 @@ from lithair.core.look import Look
 from lithair.core.order import Order
 from lithair.core.query import Filter, Query, refuse
 from lithair.core.selection import SELECTED_MAX, Selections
-from lithair.core.shape import Reader
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
 
@@ -144,7 +143,7 @@ class Scan:
         slot = self._tables.projection.slots.get(self._query.after)
         own = self._query.own
         if slot is not None and own is not None:  # its place would tell about somebody else's item
-            owner = Reader([own.path]).read(self._payload(slot))[0]
+            owner = self._tables.readers.of([own.path]).read(self._payload(slot))[0]
             slot = slot if own.matches(owner) else None
         if slot is None:
             raise refuse("after", f"there is no item {self._query.after!r}")

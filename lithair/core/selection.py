@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from lithair.core.choice import section_of
 from lithair.core.event import Slot
-from lithair.core.query import Query
+from lithair.core.query import Query, bytes_of_tests
 from lithair.core.section import SECTION_BYTES, Columns, Section
 from lithair.core.tables import Tables
 from lithair.core.values import Sortable
@@ -22,7 +22,6 @@ BYTES_MAX: Final = 8 << 20  # of one model; 800 selections of 1,000 items
 SELECTED_MAX: Final = 1 << 13  # items of one; a scan does not put more in order in one go either
 ITEM_BYTES: Final = 8  # of a slot in an array of them
 SELECTION_BYTES: Final = 1024 + SECTION_BYTES  # of an empty one: its question, its section
-OPERAND_BYTES: Final = 128  # of a value to compare with, beside the value
 # What taking a write in costs: about this many items passed over, and the half of those selected.
 WRITE_WORK: Final = 4096
 WORK_MAX: Final = 1 << 20  # 2 to 3 ms in one go; past it a scan in slices is better
@@ -79,11 +78,7 @@ class Selection:
         self._sort = _sort_of(query)
         self._work_max = min(WORK_MAX, SCAN_WORK_MIN + SCAN_WORK * looked_at)
         self._writes = section.writes
-        self._words_bytes = sum(
-            OPERAND_BYTES + 2 * sys.getsizeof(operand)
-            for test in tests
-            for operand in test.operands
-        )
+        self._words_bytes = bytes_of_tests(tests)
 
     @property
     def bytes(self) -> int:

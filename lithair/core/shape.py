@@ -15,6 +15,7 @@ from lithair.core.schema import FieldInfo, Schema
 from lithair.core.values import Sort, Sortable, itself, members, sortable_type
 
 PLAIN = (str, int, float, bool)
+READERS_MAX = 256  # of one model; lists ask about few combinations of fields
 JOINED_BYTES_MAX = 1 << 20  # of JSON that is copied to be decoded by one call
 
 
@@ -125,6 +126,28 @@ class Reader:
         else:
             rows = list(map(self._decode, payloads))
         return [list(map(get, rows)) for get in self._getters]
+
+
+class Readers:
+    """Readers that were made before, by what they read.
+
+    Each has a class of its own, which only Python's search for cycles could free: made for one
+    list, it would stay when that search is told to pass over what is there (`actors.upkeep`).
+    """
+
+    def __init__(self, kept: Sequence[FieldInfo] | None = None) -> None:
+        self._kept = kept
+        self._made: dict[tuple[str, ...], Reader] = {}
+
+    def of(self, paths: Sequence[Path]) -> Reader:
+        """Give what reads these paths, all of one model."""
+        texts = tuple(path.text for path in paths)
+        reader = self._made.get(texts)
+        if reader is None:
+            if len(self._made) >= READERS_MAX:
+                self._made.clear()
+            reader = self._made[texts] = Reader(paths, self._kept)
+        return reader
 
 
 def _getter(path: Path, hint: object) -> Callable[[object], Sortable | None]:

@@ -15,7 +15,7 @@ from lithair.core.kept import HOT, Kept, is_hot
 from lithair.core.projection import Projection
 from lithair.core.schema import FieldInfo, Schema
 from lithair.core.section import Sections
-from lithair.core.shape import Path, Reader
+from lithair.core.shape import Path, Reader, Readers
 from lithair.core.values import Sortable, sortable
 from lithair.retention import Retention
 
@@ -52,6 +52,7 @@ class Tables:
         self.sorted = {f.wire: SortedIndex() for f in schema.fields if f.indexed}
         self.watchers: list[Watcher] = []
         self.sections = Sections()
+        self.readers = Readers()  # for looks at items
         fields = [f for f in schema.fields if f.unique or f.indexed]
         self._wires = [f.wire for f in fields]
         # Their values by slot, None where it is dead: the same objects that the indexes hold.

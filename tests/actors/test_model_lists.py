@@ -1,5 +1,6 @@
 """What is kept of lists never shows: the answers are those of looking at every item anew."""
 
+import gc
 import random
 import sys
 from itertools import product
@@ -297,3 +298,39 @@ def test_what_is_selected_is_counted_and_bounded(monkeypatch: pytest.MonkeyPatch
     assert kept.bytes == sum(each.bytes for each in kept) <= 100_000
     assert kept.bytes > 80_000
     assert all(each.bytes > sys.getsizeof(each.slots) > 8 * 1400 for each in kept)
+
+
+@pytest.mark.parametrize("retained", [Retention(), Retention(count=0)])
+def test_a_list_leaves_nothing_that_only_a_search_for_cycles_would_free(
+    retained: Retention,
+) -> None:
+    """What such a search is told to pass over in the meantime (`upkeep`) would stay for ever."""
+    bench = MailBench(retained)
+    for number in range(20):
+        bench.do(Action.CREATE, "", msgspec.json.encode({"id": str(number), "owner": "ann"}))
+    bench.state.evict(0, 20)
+    lists = ModelLists(bench.state, LIST_BYTES_MAX)
+
+    def ask(take: int) -> None:
+        for filters, sort, access in product(FILTERS, SORTS, ACCESSES):
+            pairs = (*filters, ("sort", sort), ("take", str(take)))
+            asked = Asked(access, pairs, is_count=False)
+            try:
+                finished(lists.work(asked, lists.query(asked)))
+            except LithairError:
+                continue
+
+    ask(1)
+    gc.collect()
+    ask(2)
+    assert gc.collect() == 0
+
+
+def test_many_tests_count_for_what_they_cost() -> None:
+    _, lists = filled(10)
+    for number in range(40):
+        tests = [("sent", f"!{1000 + 60 * number + test}") for test in range(60)]
+        asked = Asked(TRUSTED, (("folder", "~none"), *tests), is_count=False)
+        finished(lists.work(asked, lists.query(asked)))
+    assert len(lists.selections) == 40
+    assert lists.selections.bytes > 40 * 60 * 400

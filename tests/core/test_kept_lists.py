@@ -1,9 +1,12 @@
 """What was answered is answered again, until something that it tells of is written."""
 
+import sys
+
 import msgspec
 import pytest
 
 from lithair.core.command import TRUSTED, Action
+from lithair.core.grants import Grants
 from lithair.core.kept_lists import (
     ANSWER_BYTES_MAX,
     BYTES_MAX,
@@ -143,3 +146,24 @@ def test_what_is_kept_is_bounded_and_the_oldest_goes_first(shelf: Shelf) -> None
     assert 0 < len(held) * ANSWER_BYTES_MAX <= BYTES_MAX
     assert held == questions[-len(held) :]
     assert shelf.kept.bytes <= BYTES_MAX
+
+
+def test_many_short_values_to_compare_with_count_for_what_they_cost(shelf: Shelf) -> None:
+    """A question of 2,000 characters holds 400 numbers, which take ten times as much."""
+    for first in range(200):
+        numbers = ",".join(str(1000 + first + number) for number in range(400))
+        shelf.keep(RED._replace(pairs=(("year", f"[{numbers}]"),)))
+    numbers_bytes = 400 * sys.getsizeof(1000) + sys.getsizeof(frozenset(range(400)))
+    assert 0 < len(shelf.kept) * numbers_bytes < BYTES_MAX
+
+
+def test_the_words_of_who_asks_count_too(shelf: Shelf) -> None:
+    shelf.keep(RED)
+    before = shelf.kept.bytes
+    shelf.keep(ANY)
+    pairs = (("genre", "red"), ("take", "20"))
+    access = Grants(unreadable=("stock",) * 200).access
+    query = shelf.bench.state.views[TRUSTED].queries.read(pairs)
+    of_any = shelf.kept.bytes
+    shelf.kept.keep(Asked(access, pairs, is_count=False), query, Read(200, b"some"), 2)
+    assert shelf.kept.bytes - of_any >= before + len(access)
