@@ -16,7 +16,7 @@ from lithair.wire.messages import ReadRequest
 from lithair.wire.protocol import Verb
 
 EVICTED_PER_TURN: Final = 256  # items; a microsecond each
-STAYING_ITEMS: Final = 20_000  # new items after which Python is told again what stays
+STAYING_ITEMS: Final = 5_000  # new items after which Python is told again what stays
 AGES_MS: Final = 1000  # how often an idle model looks for items that have become too old
 
 Answer = Callable[[Read], None]  # to be called once, now or later
@@ -84,13 +84,13 @@ class Upkeep:
     def _let_stay(self) -> None:
         """Have the search for cycles pass over items that came since the process started.
 
-        Each full one would go through all of them otherwise, with everybody waiting. Young garbage
-        is collected before, so that it does not stay with them.
+        Each full one would go through all of them otherwise, with everybody waiting. Garbage is
+        collected before, so that it does not stay with them; that looks only at what came since.
         """
         slots = len(self._state.tables.projection.keys)
         if abs(slots - self._staying) >= STAYING_ITEMS:
             self._staying = slots
-            gc.collect(1)
+            gc.collect()
             gc.freeze()
 
     def _evict(self, now_ms: int, has_written: bool) -> bool:
