@@ -6,6 +6,7 @@ another number of items as its argument it is a quick look, and not what RESULTS
 """
 
 import http.client
+import itertools
 import sys
 import threading
 import time
@@ -32,7 +33,11 @@ SECONDS = 4
 OPENINGS = 3
 LISTS = 101  # of one kind, for a median and a 99th percentile
 STEADY_CONNECTIONS = 16  # with their pauses far from what a core can do
-SCAN = "body=~no+mail+says+this&take=50"
+OTHER = "NUMBER"  # in a query: another one each time, for an answer that was given before is kept
+SCAN = f"body=~no+mail+says+{OTHER}&take=50"
+SCAN_KEPT = f"subject=~none+of+them+{OTHER}&take=50"
+
+_numbers = itertools.count()
 
 
 class Reads(NamedTuple):
@@ -82,6 +87,7 @@ def connected(server: "Server") -> Generator[http.client.HTTPConnection]:
 
 def ask(connection: http.client.HTTPConnection, query: str) -> float:
     """Ask for a list; give the milliseconds that it took."""
+    query = query.replace(OTHER, f"{next(_numbers) % 1000:03}")
     before = time.perf_counter()
     connection.request("GET", f"/api/mails?{query}")
     answer = connection.getresponse()
@@ -178,13 +184,14 @@ def section_of_reads(server: "Server", directory: Path, items: int) -> str:
 
 def section_of_lists(server: "Server", items: int) -> str:
     """Pages out of what is kept in RAM, and one that is not."""
-    kept = "sort={}&take=50&fields=from,subject,thread"
+    kept = "sort={}&take=50&fields=from,subject,thread&skip={}" + OTHER
+    middle = items // 2000
     queries = {
-        "sorted by an indexed field, kept fields": kept.format("thread"),
-        "the same, from the other end": kept.format("-thread"),
-        "the same, from the middle": kept.format("thread") + f"&skip={items // 2}",
-        "the same, whole items, all evicted": f"sort=thread&take=50&skip={items // 2}",
-        "in creation order, whole items, all evicted": "take=50",
+        "sorted by an indexed field, kept fields": kept.format("thread", 1),
+        "the same, from the other end": kept.format("-thread", 1),
+        "the same, from the middle": kept.format("thread", middle),
+        "the same, whole items, all evicted": f"sort=thread&take=50&skip={middle}{OTHER}",
+        "in creation order, whole items, all evicted": f"take=50&skip=1{OTHER}",
     }
     rows: list[tuple[str, ...]] = []
     for name, query in queries.items():
@@ -199,7 +206,7 @@ def section_of_scans(server: "Server", items: int) -> str:
     found: dict[str, list[Measured]] = {"without": [], "beside a scan": []}
     with connected(server) as connection:
         alone_s = median([ask(connection, SCAN) / 1000 for _ in range(3)])
-        kept_s = median([ask(connection, "subject=~none+of+them&take=50") / 1000 for _ in range(3)])
+        kept_s = median([ask(connection, SCAN_KEPT) / 1000 for _ in range(3)])
     took_s: list[float] = []
     url = server.url + "/api/mails/"
     for _ in range(ROUNDS):
