@@ -174,6 +174,8 @@ def test_stopping_finishes_what_is_in_flight(patient: Server) -> None:
     with raw(patient) as connection:
         connection.send(f"GET {ITEMS}/count HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         with ThreadPoolExecutor(1) as pool, raw(patient) as probe:
+            probe.send(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert probe.answer().status == 200  # so the request before was read, too
             stopped = pool.submit(patient.stop)
             assert probe.is_closed()  # idle connections are closed first
             os.kill(pid, signal.SIGCONT)
