@@ -197,7 +197,10 @@ def section_of_lists(server: "Server", items: int) -> str:
     for name, query in queries.items():
         took = timed(server, query)
         rows.append((name, f"`{query}`", f"{took.p50_ms:.1f} ms", f"{took.p99_ms:.1f} ms"))
-    return table(("page of 50", "query", "median", "p99"), rows)
+    told = (
+        f"\n{OTHER} stands for other digits each time: an answer that was given before is kept.\n"
+    )
+    return table(("page of 50", "query", "median", "p99"), rows) + told
 
 
 def section_of_scans(server: "Server", items: int) -> str:
