@@ -249,14 +249,16 @@ class ModelLoop:
     def _commit(self, appended: Appended) -> None:
         assert self._plan is not None
         plan, self._plan = self._plan, None
-        answers = self._state.commit(plan, appended.placed)
+        answers = self._state.answers(plan)
         for index, outcome in enumerate(plan.outcomes):
             if outcome.fault is not None:
                 log.error("a hook of %s failed", self._child.name, exc_info=outcome.fault)
             if outcome.repeat_of:
                 answers[index] = self._repeat(outcome)
+        self._answer(answers, plan.events[-1].seq if plan.events else self._state.seq)
+        self._send()
+        self._state.commit(plan, appended.placed)
         self._state.tables.tidy()
-        self._answer(answers)
         if self._feed is not None and plan.events:
             self._feed.publish(plan.events, monotonic_ms())
 
@@ -273,8 +275,9 @@ class ModelLoop:
             return Answer(outcome.command, error.status, problem_of(error))
         return self._state.repeat(outcome.command, events)
 
-    def _answer(self, answers: list[Answer]) -> None:
-        seq, replies, references = self._state.seq, self._replies, self.references
+    def _answer(self, answers: list[Answer], seq: int = 0) -> None:
+        seq = seq or self._state.seq
+        replies, references = self._replies, self.references
         for answer in answers:
             peer, request_id = answer.command.reply_to
             replies[peer].append(

@@ -123,11 +123,14 @@ class ModelState:
             decision.take(command)
         return decision.plan
 
-    def commit(self, plan: Plan, placed: Sequence[Placed]) -> list[Answer]:
-        """Take in a plan whose events the log has; gives the answer to each command."""
+    def answers(self, plan: Plan) -> list[Answer]:
+        """Give the answer to each command of a plan whose events the log has."""
+        return [self._answer(outcome, plan.events) for outcome in plan.outcomes]
+
+    def commit(self, plan: Plan, placed: Sequence[Placed]) -> None:
+        """Take in a plan whose events the log has."""
         for event, place in zip(plan.events, placed, strict=True):
             self._take_in(event, place)
-        return [self._answer(outcome, plan.events) for outcome in plan.outcomes]
 
     def _take_in(self, event: Event, place: Placed) -> None:
         assert event.seq == self.seq + 1, f"event {event.seq} follows {self.seq}"
