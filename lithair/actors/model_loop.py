@@ -242,11 +242,12 @@ class ModelLoop:
         elif isinstance(done, StorageFull):
             assert self._plan is not None
             plan, self._plan = self._plan, None
-            self._answer(self._state.abandon(plan, done))
+            self._answer(self._state.abandon(plan, done), self._state.seq)
         else:
             raise done  # a failed sync: nothing is answered, the process starts again from the disk
 
     def _commit(self, appended: Appended) -> None:
+        """Answer what is on the disk, then take it in: gateways work on the answers meanwhile."""
         assert self._plan is not None
         plan, self._plan = self._plan, None
         answers = self._state.answers(plan)
@@ -275,8 +276,7 @@ class ModelLoop:
             return Answer(outcome.command, error.status, problem_of(error))
         return self._state.repeat(outcome.command, events)
 
-    def _answer(self, answers: list[Answer], seq: int = 0) -> None:
-        seq = seq or self._state.seq
+    def _answer(self, answers: list[Answer], seq: int) -> None:
         replies, references = self._replies, self.references
         for answer in answers:
             peer, request_id = answer.command.reply_to
@@ -324,7 +324,8 @@ class ModelLoop:
         self._pending.append(command)
 
     def refuse(self, command: Command, refusal: Refusal) -> None:
-        self._answer([Answer(command, refusal.status, problem_of(refusal))])
+        answer = Answer(command, refusal.status, problem_of(refusal))
+        self._answer([answer], self._state.seq)
 
     def _parked(self) -> int:
         return len(self.references) if self.references is not None else 0

@@ -88,7 +88,8 @@ class StoredModel:
     def _write(self, command: Command) -> Reply:
         plan = self._state.decide([command], _now_ms(), new_id)
         placed = self._log.append(plan.events).placed if plan.events else []
-        (answer,) = self._state.commit(plan, placed)
+        (answer,) = self._state.answers(plan)
+        self._state.commit(plan, placed)
         return Reply(0, answer.status, answer.body, self._state.seq, answer.item_seq, answer.key)
 
 

@@ -1,7 +1,8 @@
 """The state of one model: decided, committed or abandoned in batches, and read between them.
 
     plan = state.decide(commands, now_ms, new_id)
-    answers = state.commit(plan, placed)         once the log has the plan's events
+    answers = state.answers(plan)                once the log has the plan's events
+    state.commit(plan, placed)                   before anything is read again
     answers = state.abandon(plan, error)         when it has not: nothing happened
 
 Law: nothing is visible to anyone before its events are committed, and replaying the log's events
@@ -128,7 +129,7 @@ class ModelState:
         return [self._answer(outcome, plan.events) for outcome in plan.outcomes]
 
     def commit(self, plan: Plan, placed: Sequence[Placed]) -> None:
-        """Take in a plan whose events the log has."""
+        """Take in a plan whose events the log has; whoever is answered must find them after it."""
         for event, place in zip(plan.events, placed, strict=True):
             self._take_in(event, place)
 

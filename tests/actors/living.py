@@ -105,10 +105,11 @@ class Living:
             self.pasts.append(past)
             self.times.append(event.time_ms)
             self.facts.setdefault(event.key, []).append(event.seq)
-        status = self.state.commit(plan, placed)[0].status
+        (answer,) = self.state.answers(plan)
+        self.state.commit(plan, placed)
         while self.state.evict(self.now_ms, 10):
             pass
-        return status
+        return answer.status
 
     def write(self, rng: random.Random, commands: int) -> None:
         """Write at random: some create, change, delete and create again what there was."""

@@ -27,7 +27,8 @@ def filled(state: ModelState, count: int) -> None:
     command = Command(Action.BULK, b"", body=f"[{bodies}]".encode())
     plan = state.decide([command], 1, lambda: "unused")
     placed = [Placed(Position(1, 64), 1)] * len(plan.events)
-    (answer,) = state.commit(plan, placed)
+    (answer,) = state.answers(plan)
+    state.commit(plan, placed)
     assert answer.status == 201, answer.body
 
 

@@ -89,7 +89,8 @@ class Bench:
         assert not plan.parked
         self.events += plan.events
         placed = [Placed(Position(1, event.seq), 1) for event in plan.events]
-        answers = self.state.commit(plan, placed)
+        answers = self.state.answers(plan)
+        self.state.commit(plan, placed)
         for index, outcome in enumerate(plan.outcomes):
             if outcome.repeat_of:
                 first = self.events[outcome.repeat_of - 1]

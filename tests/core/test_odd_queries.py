@@ -42,8 +42,8 @@ def state() -> ModelState:
     state = ModelState(ModelHandler(Odd, "unused"), 1000)
     commands = [Command(Action.CREATE, bytes([n]) * 16, body=b) for n, b in enumerate(ITEMS)]
     plan = state.decide(commands, NOW_MS, lambda: "unused")
-    answers = state.commit(plan, [Placed(Position(1, e.seq), 1) for e in plan.events])
-    assert {answer.status for answer in answers} == {201}
+    assert {answer.status for answer in state.answers(plan)} == {201}
+    state.commit(plan, [Placed(Position(1, e.seq), 1) for e in plan.events])
     return state
 
 

@@ -69,12 +69,13 @@ class Whole:
         """Carry out one batch: decide, append, commit."""
         plan = self.state.decide(commands, self.now_ms, lambda: f"id-{next(_ids)}")
         placed = self.log.append(plan.events).placed if plan.events else []
-        answers = self.state.commit(plan, placed)
+        answers = self.state.answers(plan)
         for at, outcome in enumerate(plan.outcomes):
             if outcome.repeat_of:
                 events = self.log.command_events(outcome.repeat_of)
                 shown = [self.state.present(event) for event in events]
                 answers[at] = self.state.repeat(outcome.command, shown)
+        self.state.commit(plan, placed)
         self.state.tables.tidy()
         return answers
 
