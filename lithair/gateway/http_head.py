@@ -69,16 +69,19 @@ def _read_fields(fields: list[tuple[bytes, bytes]]) -> UsualFields:
 
 
 class FieldBlock:
-    """The fields of a head and their empty line, as they came, and what was read out of them."""
+    """The fields of a head and their empty line, as they came last, and what they mean."""
 
-    __slots__ = ("_after", "_before", "fields", "keeps_alive", "length", "said")
+    __slots__ = (
+        "_after", "_before", "_last", "fields", "keeps_alive", "length", "said",
+    )  # fmt: skip
 
     def __init__(self, data: bytes, fields: UsualFields, length: int, keeps_alive: bool) -> None:
         found = _LENGTH_DIGITS.search(data) if length >= 0 and _LENGTH in fields else None
         self._before = data if found is None else data[: found.start(1)]
         self._after = None if found is None else data[found.end(1) :]
+        self._last = data
         self.fields = fields
-        self.length = length
+        self.length = length  # of the last one's body
         self.keeps_alive = keeps_alive
         self.said: object = None  # what the gateway makes of them; None until it has looked
 
@@ -89,27 +92,28 @@ class FieldBlock:
             fields[_LENGTH] = str(length)
         return fields
 
-    def repeated(self, data: bytes, start: int) -> tuple[int, int] | None:
-        """Give the body's length and where it begins, when these fields stand there again."""
-        if not data.startswith(self._before, start):
-            return None
-        start += len(self._before)
-        if self._after is None:
-            return self.length, start
-        end = data.find(b"\r", start, start + LENGTH_DIGITS_MAX + 1)
-        digits = data[start:end] if end > 0 else b""
+    def repeated(self, data: bytes, start: int) -> "Again | None":
+        """Say what a request is whose fields, from `start` on, are these again."""
+        if data.startswith(self._last, start) or self._has_another_length(data, start):
+            return self, start, self.length, start + len(self._last)
+        return None
+
+    def _has_another_length(self, data: bytes, start: int) -> bool:
+        """Take note of the length of the body, where that alone is another one."""
+        if self._after is None or not data.startswith(self._before, start):
+            return False
+        place = start + len(self._before)
+        end = data.find(b"\r", place, place + LENGTH_DIGITS_MAX + 1)
+        digits = data[place:end] if end > 0 else b""
         if not digits.isdigit() or not data.startswith(self._after, end):
-            return None
-        return int(digits), end + len(self._after)
+            return False
+        self._last, self.length = self._before + digits + self._after, int(digits)
+        return True
 
 
-class Again(NamedTuple):
-    """Where the fields of a request stand that came before."""
-
-    block: FieldBlock
-    start: int  # behind the first line
-    length: int  # of the body
-    body_start: int
+# The fields of a request that came before: what they are, where they begin (behind the first line),
+# how long the body is, and where that begins.
+Again = tuple[FieldBlock, int, int, int]
 
 
 class Head(NamedTuple):
@@ -173,7 +177,7 @@ class HeadReader:
             line = _REQUEST_LINE.match(data)
             head = None if line is None else _repeated(line, again)
             if head is not None:
-                return head, data[again.body_start :]
+                return head, data[again[3] :]
         held = self._held + data if self._held else data
         line = self._line
         if line is None:
@@ -207,18 +211,18 @@ class HeadReader:
         block = self._block
         if block is None or self._held:
             return None
-        start = data.find(_LINE_END, 0, REPEATED_BYTES_MAX) + len(_LINE_END)
-        if start <= len(_LINE_END):
+        end = data.find(_LINE_END, 0, REPEATED_BYTES_MAX)
+        if end <= 0:
             return None
-        found = block.repeated(data, start)
+        found = block.repeated(data, end + 2)
         if found is None:
             other = self._other
-            found = None if other is None else other.repeated(data, start)
-            if other is None or found is None:
+            found = None if other is None else other.repeated(data, end + 2)
+            if found is None:
                 return None
-            self._block, self._other, block = other, block, other
+            self._block, self._other = other, block
         self._has_skipped = False
-        return Again(block, start, *found)
+        return found
 
     def close(self) -> None:
         """Let go of the parser, which holds this reader."""
@@ -289,13 +293,13 @@ def _repeated(line: "re.Match[bytes]", again: Again) -> Head | None:
     method, target, version = line[1], line[2], line[3]
     if version != _HTTP_1_1 or method == b"CONNECT":
         return None
-    block = again.block
+    block, _, length, _ = again
     return Head(
         method.decode("ascii"),
         target.decode("latin-1"),
         "HTTP/1.1",
         block.fields,
-        again.length,
+        length,
         block.keeps_alive,
         None,
         block,

@@ -1,6 +1,8 @@
 """Fields that come again on a connection are read as they were the first time."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lithair.gateway.http_head import HeadError, HeadReader
 from lithair.gateway.limits import declared_length
@@ -43,6 +45,15 @@ def test_fields_that_come_again_are_read_as_the_first_time(more: bytes, length: 
     for each in (fields, fresh[0].fields):
         each.pop("Content-Length", None)
     assert list(fields.get_all()) == list(fresh[0].fields.get_all())
+
+
+@given(st.lists(st.integers(0, 12) | st.integers(0, 10**17), min_size=2))
+def test_each_body_s_length_is_its_own_whatever_came_before(lengths: list[int]) -> None:
+    reader = HeadReader()
+    for length in lengths:
+        taken = reader.take(head(f"Content-Length: {length}") + b"rest")
+        assert taken is not None
+        assert (taken[0].length, taken[1]) == (length, b"rest")
 
 
 @pytest.mark.parametrize(
