@@ -37,7 +37,6 @@ REQUESTS_AT_ONCE: Final = 32  # of one connection, before others have their turn
 NO_BODY: Final = FixedBody(0)
 _HEAD: Final = Stage.HEAD  # met on every request: a member is looked up by name each time
 FAILED: Final = "a request failed; its connection is closed"
-
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("lithair.http")
@@ -48,17 +47,16 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(self, server: "HttpTransport") -> None:
         self._server = server
+        self._way = server.short_way
         self._reader = HeadReader()
         self._input = b""  # what came and was not looked at yet
         self._head: Head | None = None
         self._body: Body = NO_BODY
         self._delegate: RequestDelegate | None = None
-        self._is_advancing = False
+        self._is_advancing = self._is_paused = False
         self._is_resting = False  # so that others have their turn
-        self._is_paused = False
         self.writers = Writers(server.loop)
-        self.received = 0  # bytes of the present body
-        self.received_at_mark = 0
+        self.received = self.received_at_mark = 0  # bytes of the present body
         self.has_ended = False  # the peer sends no more, and may or may not be there
         self.answer: Answer | None = None
         self.short: ShortAnswer | None = None  # in the place of an answer, the short way
@@ -81,6 +79,9 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, as far as it is wanted now."""
+        way = self._way if self.stage is _HEAD and not self._input else None
+        if way is not None and not self.writers.have_to_wait and way.take(self, data, self._reader):
+            return
         if self.stage is Stage.LEAVING:
             return
         self._input = self._input + data if self._input else data
@@ -145,8 +146,7 @@ class HttpConnection(asyncio.Protocol):
     def _advance(self) -> None:
         """Go on with what has come, as far as it leads."""
         self._is_advancing = True
-        way = self._server.short_way
-        begun = 0
+        way, begun = self._way, 0
         try:
             while True:
                 if self.stage is _HEAD:
@@ -156,7 +156,7 @@ class HttpConnection(asyncio.Protocol):
                         self._rest()
                         break
                     data, self._input = self._input, b""
-                    if way is not None and way.take(self, data, self._reader.again(data)):
+                    if way is not None and way.take(self, data, self._reader):
                         break
                     taken = self._reader.take(data)
                     if taken is None:

@@ -19,11 +19,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
+import msgspec
+
 from lithair.gateway.answers import CLOCK, JSON, START_LINES, WITHOUT_BODY, Fields, Problem
 from lithair.gateway.credentials import SAFE_METHODS
 from lithair.gateway.gate import CACHE_CONTROL, OPEN, VARY, Shown
 from lithair.gateway.http_answer import head_bytes
 from lithair.gateway.http_stage import Stage
+from lithair.gateway.identity import NOBODY
 from lithair.gateway.limits import check_head
 from lithair.gateway.model_routes import CACHE_CONTROL as OPEN_CACHE_CONTROL
 from lithair.gateway.model_routes import Question, answer_headers
@@ -39,7 +42,7 @@ from lithair.wire.protocol import Verb
 
 if TYPE_CHECKING:
     from lithair.gateway.http_connection import HttpConnection
-    from lithair.gateway.http_head import Again, FieldBlock
+    from lithair.gateway.http_head import FieldBlock, HeadReader
     from lithair.gateway.site import Site
 
 # Fields that mean nothing here, or what `Ordinary` says; with any other one nothing is ordinary.
@@ -65,19 +68,16 @@ log = logging.getLogger("lithair.http")
 
 _PRIVATE: Final = f"Cache-Control: {CACHE_CONTROL}\r\nVary: {VARY}\r\n".encode()
 _SHARED: Final = f"Cache-Control: {OPEN_CACHE_CONTROL}\r\n".encode()
-_ITEM: Final = (
-    b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%b"
-    b'Etag: "%d"\r\nLithair-Seq: %d\r\n%b%bContent-Length: %d\r\nDate: %b\r\n\r\n%b'
-)
-_PAGE: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%b"
-    b"Lithair-Seq: %d\r\n%bContent-Length: %d\r\nDate: %b\r\n\r\n%b"
-)
+_JSON: Final = b"Content-Type: application/json\r\n"
+_ETAG: Final = b'Etag: "%d"\r\n'
+_SEQ: Final = b"Lithair-Seq: %d\r\n"
+_REST: Final = b"%bContent-Length: %d\r\nDate: %b\r\n\r\n%b"  # what else a head has, a body
 _CLOSE: Final = b"Connection: close\r\n"
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
 # A member of an enumeration is looked up by name each time; these are met on every request.
 _BUSY: Final = Stage.BUSY
 _LIST: Final = Verb.LIST
+_now_s: Final = time.monotonic
 
 
 class Ordinary(NamedTuple):
@@ -91,6 +91,7 @@ class Ordinary(NamedTuple):
 
 
 EXTRAORDINARY: Final = "extraordinary"
+_NO_REPLY: Final = Reply(0, 0, b"")
 
 
 class Place(NamedTuple):
@@ -100,29 +101,20 @@ class Place(NamedTuple):
     action: Action
     method: str
     is_safe: bool
-    location_start: bytes
+    found: bytes  # the form of an answer of status 200
+    made: bytes  # that of one of status 201
 
 
-class ShortAnswer:
+class ShortAnswer(msgspec.Struct, eq=False):
     """A request that went the short way, until its answer is out or nobody waits for it."""
 
-    __slots__ = ("_way", "begun_s", "connection", "place", "reply", "request_id", "said")
-
-    def __init__(
-        self,
-        way: "ShortWay",
-        connection: "HttpConnection",
-        place: Place,
-        said: Ordinary,
-        begun_s: float,
-    ) -> None:
-        self._way = way
-        self.connection: HttpConnection | None = connection
-        self.place = place
-        self.said = said
-        self.begun_s = begun_s
-        self.request_id = 0
-        self.reply: Reply
+    way: "ShortWay"
+    connection: "HttpConnection | None"
+    place: Place
+    said: Ordinary
+    begun_s: float
+    request_id: int = 0
+    reply: Reply = _NO_REPLY
 
     def leave(self) -> None:
         """The client is gone: nobody waits for the answer any more."""
@@ -132,7 +124,7 @@ class ShortAnswer:
     def replied(self, reply: Reply) -> None:
         """Take what the model's process said, for an answer that goes out with others."""
         self.reply = reply
-        self._way.send(self)
+        self.way.send(self)
 
 
 class ShortWay:
@@ -143,25 +135,27 @@ class ShortWay:
         self._gate = site.gate
         self._collections = _places(site.models, Shape.COLLECTION)
         self._items = _places(site.models, Shape.ITEM)
+        self._lines = {line + _VERSION: place for line, place in self._collections.items()}
         self._cross_origin = site.cross_origin
         self._body_bytes_max = site.limits.single
         self._is_tls = is_tls
         self._loop = loop
         self._outgoing: list[ShortAnswer] = []
 
-    def take(self, connection: "HttpConnection", data: bytes, again: "Again | None") -> bool:
+    def take(self, connection: "HttpConnection", data: bytes, reader: "HeadReader") -> bool:
         """Take a request whose fields came before, with its whole body, if it is ordinary."""
+        again = reader.again(data)
         if again is None:
             return False
         block, start, length, body_start = again
-        if not block.keeps_alive or len(data) - body_start != length:
+        if len(data) - body_start != length:
             return False
         said = block.said
         if said is None:
             said = block.said = self._look(block)
-        if type(said) is not Ordinary or not data.endswith(_VERSION, 0, start):
+        if type(said) is not Ordinary:
             return False
-        short = self._ask(connection, data[: start - len(_VERSION)], said, data[body_start:])
+        short = self._ask(connection, data[:start], said, data[body_start:])
         if short is None:
             return False
         connection.is_head_due = False
@@ -174,7 +168,7 @@ class ShortWay:
     ) -> ShortAnswer | None:
         """Ask the model that a request is for; None when it is not ordinary after all."""
         argument: str | Pairs = ""
-        place = self._collections.get(line)
+        place = self._lines.get(line)
         if place is None:
             found = self._below(line)
             if found is None:
@@ -182,7 +176,7 @@ class ShortWay:
             place, argument = found
         elif place.action.verb is _LIST:
             argument = ()
-        model, action, method, is_safe, _ = place
+        model, action, method, is_safe, _, _ = place
         if model.phase == FAILED:
             return None
         if body and not (action.takes_body and said.has_json and len(body) <= self._body_bytes_max):
@@ -190,7 +184,7 @@ class ShortWay:
         rule = model.rule
         if rule is OPEN and not (is_safe or said.names_nobody):
             return None  # an administrator writes in his own name
-        identity = self._gate.known(rule, method, said.shown)
+        identity = NOBODY if rule is OPEN else self._gate.known(rule, method, said.shown)
         if identity is None:
             return None
         verb = action.verb
@@ -198,15 +192,18 @@ class ShortWay:
             access = model.access(identity, verb)
         except Problem:
             return None
-        now_s = time.monotonic()
-        short = ShortAnswer(self, connection, place, said, now_s)
+        begun_s = _now_s()
+        short = ShortAnswer(self, connection, place, said, begun_s)
         short.request_id = model.ask_shortly(
-            verb, argument, access, body, int(now_s * 1000), short.replied
+            verb, argument, access, body, int(begun_s * 1000), short.replied
         )
         return short
 
     def _below(self, line: bytes) -> "tuple[Place, str | Pairs] | None":
         """Find an item's place and its id, or a collection's and its query."""
+        if not line.endswith(_VERSION):
+            return None
+        line = line[: -len(_VERSION)]
         before, _, key = line.rpartition(b"/")
         place = self._items.get(before)
         if place is not None:
@@ -231,7 +228,7 @@ class ShortWay:
 
     def _flush(self) -> None:
         outgoing, self._outgoing = self._outgoing, []
-        answered, now_s, date = self.figures.answered, time.monotonic(), CLOCK.date_bytes()
+        answered, now_s, date = self.figures.answered, _now_s(), CLOCK.date_bytes()
         for answer in outgoing:
             connection = answer.connection
             if connection is None:
@@ -256,7 +253,8 @@ class ShortWay:
         except Problem:
             return EXTRAORDINARY
         kinds = fields.get_list("Content-Type")
-        if block.length < 0 or len(kinds) > 1 or (kinds and kinds[0] != JSON):
+        is_framed = block.keeps_alive and block.length >= 0
+        if not is_framed or len(kinds) > 1 or (kinds and kinds[0] != JSON):
             return EXTRAORDINARY
         shown = self._gate.shown(fields, self._is_tls)
         names_nobody = "Authorization" not in fields and "Cookie" not in fields
@@ -267,20 +265,18 @@ class ShortWay:
 
 def _answer_bytes(answer: ShortAnswer, date: bytes, is_last: bool) -> bytes:
     """Write what the model's process said as an answer."""
-    reply, place = answer.reply, answer.place
-    _, status, body, seq, item_seq, key = reply
-    kept = _PRIVATE if place.model.is_private else _SHARED
+    place = answer.place
+    _, status, body, seq, item_seq, key = answer.reply
     more = answer.said.granted_lines
     if is_last:
         more += _CLOSE
     if status == 200:
         if place.action.has_etag:
-            return _ITEM % (b"200 OK", kept, item_seq, seq, b"", more, len(body), date, body)
-        return _PAGE % (kept, seq, more, len(body), date, body)
+            return place.found % (item_seq, seq, more, len(body), date, body)
+        return place.found % (seq, more, len(body), date, body)
     if status == 201 and place.action.has_etag:
-        name = key if _UNQUOTED_ID.fullmatch(key) else quote(key, safe="")
-        location = b"Location: %b%b\r\n" % (place.location_start, name.encode("ascii"))
-        return _ITEM % (b"201 Created", kept, item_seq, seq, location, more, len(body), date, body)
+        name = (key if _UNQUOTED_ID.fullmatch(key) else quote(key, safe="")).encode("ascii")
+        return place.made % (item_seq, seq, name, more, len(body), date, body)
     return _other(answer, is_last)
 
 
@@ -328,11 +324,24 @@ _remembered_pairs = functools.lru_cache(QUERIES_MAX)(_pairs)
 def _places(models: Mapping[str, ModelSite], shape: Shape) -> dict[bytes, Place]:
     """Give what ordinary requests may be for, by method and path."""
     return {
-        f"{method} {path}".encode("ascii"): Place(
-            model, action, method, method in SAFE_METHODS, model.location_prefix.encode("ascii")
-        )
+        f"{method} {path}".encode("ascii"): _place(model, method, action)
         for path, model in models.items()
         if _PLAIN_PATH.fullmatch(path)
         for method, action in SHAPES[shape].items()
         if method in _METHODS
     }
+
+
+def _place(model: ModelSite, method: str, action: Action) -> Place:
+    """Write out what all answers have that are no refusals; the gate's rule of a model stands."""
+    shown = _JSON + (_PRIVATE if model.is_private else _SHARED)
+    shown += (_ETAG if action.has_etag else b"") + _SEQ
+    location = b"Location: " + model.location_prefix.encode("ascii") + b"%b\r\n"
+    return Place(
+        model,
+        action,
+        method,
+        method in SAFE_METHODS,
+        b"HTTP/1.1 200 OK\r\n" + shown + _REST,
+        b"HTTP/1.1 201 Created\r\n" + shown + location + _REST,
+    )
