@@ -5,6 +5,8 @@ Law: `on_reply` is called at most once; None means that it was answered or cance
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from lithair.wire.messages import IfMatch, Reply
 
 Pairs = Sequence[tuple[str, str]]
@@ -21,27 +23,27 @@ Asked = (
 Command = tuple[bytes, str, bytes, IfMatch, bytes]  # a `Write`, or what is in it in its order
 
 
-class Pending:
+class Pending(msgspec.Struct, eq=False):
     """One request as it stands on the wire, and what is known of its way."""
 
-    __slots__ = (
-        "deadline_ms", "deaths", "is_sent", "on_reply", "request", "request_id", "seen_ms", "size",
-        "verb",
-    )  # fmt: skip
+    request: tuple[int, int, int, *tuple[object, ...]]
+    on_reply: Callable[[Reply], None] | None
+    size: int
+    is_sent: bool = False  # to a process that had answered, in its present life
+    deaths: int = 0
+    seen_ms: int = 0  # when a tick first found it the oldest one
 
-    def __init__(
-        self,
-        request: tuple[int, int, int, *tuple[object, ...]],
-        on_reply: Callable[[Reply], None],
-        size: int,
-    ) -> None:
-        self.request = request
-        self.request_id, self.verb, self.deadline_ms = request[:3]
-        self.on_reply: Callable[[Reply], None] | None = on_reply
-        self.size = size
-        self.is_sent = False  # to a process that had answered, in its present life
-        self.deaths = 0
-        self.seen_ms = 0  # when a tick first found it the oldest one
+    @property
+    def request_id(self) -> int:
+        return self.request[0]
+
+    @property
+    def verb(self) -> int:
+        return self.request[1]
+
+    @property
+    def deadline_ms(self) -> int:
+        return self.request[2]
 
 
 def size_of(argument: Asked | tuple[str, str]) -> int:

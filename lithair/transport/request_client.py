@@ -299,23 +299,23 @@ class RequestClient:
     # Sending
 
     def _add(self, pending: Pending) -> int:
-        request_id = pending.request_id
-        size = pending.size
+        request, size, waiting = pending.request, pending.size, self._pending
+        request_id, deadline_ms = request[0], request[2]
         if size > BODY_BYTES_MAX + ENVELOPE_BYTES:
             _answer(pending, Reply(request_id, 413, problem_body(413, TOO_LONG), self.seq))
             return 0
-        if len(self._pending) >= IN_FLIGHT_REQUESTS_MAX or (
-            self._pending and self._pending_bytes + size > IN_FLIGHT_BYTES_MAX
+        if len(waiting) >= IN_FLIGHT_REQUESTS_MAX or (
+            waiting and self._pending_bytes + size > IN_FLIGHT_BYTES_MAX
         ):
             _answer(pending, Reply(request_id, 503, problem_body(503, TOO_MANY), self.seq))
             return 0
-        self._pending[request_id] = pending
+        waiting[request_id] = pending
         self._pending_bytes += size
-        deadline_ms = pending.deadline_ms
         if deadline_ms and (not self._next_deadline_ms or deadline_ms < self._next_deadline_ms):
             self._next_deadline_ms = deadline_ms
+        if not self._unsent:  # else it was said already
+            self._driver.wants_flush()
         self._unsent.append(pending)
-        self._driver.wants_flush()
         return request_id
 
     def _send(self, unsent: Sequence[Pending]) -> None:

@@ -16,9 +16,11 @@ Law: every byte string either decodes to values of exactly these types or raises
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol, TypeVar, cast
+from typing import Annotated, Final, Protocol, TypeVar, cast
 
 import msgpack
+import msgspec
+from msgspec import Meta
 
 from lithair.wire.messages import (
     ChangesPage,
@@ -70,12 +72,17 @@ _make: _Make = vars(tuple)["__new__"]
 
 READ_LENGTH: Final = len(ReadRequest._fields)
 WRITE_LENGTH: Final = len(WriteRequest._fields)
-REPLY_LENGTH: Final = len(Reply._fields)
 EVENT_LENGTH: Final = len(WireEvent._fields)
 FEED_LENGTH: Final = len(FeedBatch._fields)
 FEED_EVENT_LENGTH: Final = len(FeedEvent._fields)
 VERSION_BYTE: Final = bytes((PROTOCOL_VERSION,))
 REFUSAL_LENGTH: Final = 3
+# Replies, with their order and limits as `Reply` has them: a gateway reads nothing as often.
+_Count = Annotated[int, Meta(ge=0)]
+_Status = Annotated[int, Meta(ge=100, le=599)]
+_Epoch = Annotated[bytes, Meta(min_length=EPOCH_BYTES, max_length=EPOCH_BYTES)]
+_Reply = tuple[_Count, _Status, bytes, _Count, _Count, str]
+_REPLIES: Final = msgspec.msgpack.Decoder(tuple[_Epoch, list[_Reply]])
 # What unpackb raises on foreign bytes: ValueError covers its own errors and bad UTF-8; a map as
 # a map's key is a TypeError; an array longer than memory holds, a MemoryError.
 UNPACK_ERRORS: Final = (ValueError, TypeError, MemoryError, RecursionError, OverflowError)
@@ -105,14 +112,12 @@ def encode_replies(epoch: bytes, replies: Sequence[Reply]) -> bytes:
 
 
 def decode_replies(message: bytes) -> ReplyBatch:
-    epoch, items = _pair(_unpack(message), "replies")
-    if type(epoch) is not bytes or len(epoch) != EPOCH_BYTES or type(items) is not tuple:
-        raise WireError("replies: no epoch, or no list of them")
-    replies: list[Reply] = []
-    append = replies.append
-    for item in cast("tuple[object, ...]", items):
-        append(_reply(item))
-    return ReplyBatch(epoch, replies)
+    _check_version(message)
+    try:
+        epoch, items = _REPLIES.decode(memoryview(message)[1:])
+    except UNPACK_ERRORS as error:
+        raise WireError(f"replies: no epoch, or no list of replies: {error}") from None
+    return ReplyBatch(epoch, [_make(Reply, fields) for fields in items])
 
 
 def encode_refusal(theirs: int) -> bytes:
@@ -202,6 +207,11 @@ def _pack(value: object) -> bytes:
 
 
 def _unpack(message: bytes) -> object:
+    _check_version(message)
+    return _unpacked(memoryview(message)[1:])
+
+
+def _check_version(message: bytes) -> None:
     if len(message) < 2:
         raise WireError("shorter than the shortest message")
     version = message[0]
@@ -209,7 +219,6 @@ def _unpack(message: bytes) -> object:
         if version == REFUSAL_MARK and len(message) == REFUSAL_LENGTH:
             raise ProtocolMismatch(theirs=message[1])
         raise ProtocolMismatch(theirs=version)
-    return _unpacked(memoryview(message)[1:])
 
 
 def _unpacked(data: bytes | memoryview) -> object:
@@ -290,27 +299,6 @@ def _check_command(fields: tuple[object, ...]) -> None:
         raise WireError("request: no idempotency hashes")
     if if_match is not None and if_match is not True and not _are_counts(if_match):
         raise WireError("request: if_match is neither absent, nor *, nor a list of seqs")
-
-
-def _reply(item: object) -> Reply:
-    if type(item) is not tuple or len(cast("tuple[object, ...]", item)) != REPLY_LENGTH:
-        raise WireError(f"reply: not a list of {REPLY_LENGTH}")
-    fields = cast("tuple[object, ...]", item)
-    request_id, status, body, seq, item_seq, key = fields
-    if (
-        type(request_id) is not int
-        or type(status) is not int
-        or type(seq) is not int
-        or type(item_seq) is not int
-        or type(body) is not bytes
-        or type(key) is not str
-        or not 100 <= status <= 599
-        or request_id < 0
-        or seq < 0
-        or item_seq < 0
-    ):
-        raise WireError("reply: its fields are not what they must be")
-    return _make(Reply, fields)
 
 
 def _is_text(argument: object) -> bool:
