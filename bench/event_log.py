@@ -78,8 +78,8 @@ def cold_reads(directory: Path, placed: list[Placed]) -> float:
     some = random.Random(1).sample(placed, READS)
 
     def read() -> None:
-        for position, length in some:
-            log.read(position, length)
+        for place in some:
+            log.read(place.position, place.length)
 
     taken = timed(read)
     log.close()

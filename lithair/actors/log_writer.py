@@ -70,15 +70,22 @@ class LogWriter:
         os.close(self._wake_fd)
 
     def _run(self) -> None:
-        while True:
-            try:
-                asked = self._batches.get(timeout=self._timeout_s())
-            except queue.Empty:
-                asked = self._tend
-            if asked is None:
-                return
-            if not self._try(asked if callable(asked) else partial(self._append, asked)):
-                return
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        """Do what is asked next; False when it was the last.
+
+        What was asked ends with this call: a thread that waits would keep the last batch alive, and
+        let go of it in the way of the next one.
+        """
+        try:
+            asked = self._batches.get(timeout=self._timeout_s())
+        except queue.Empty:
+            asked = self._tend
+        if asked is None:
+            return False
+        return self._try(asked if callable(asked) else partial(self._append, asked))
 
     def _timeout_s(self) -> float | None:
         return RETRY_INTERVAL_S if self._log.is_read_only else self._sync_interval_s

@@ -37,6 +37,7 @@ _FLAGS_AT: Final = 25  # of FIXED: behind crc len seq time_ms kind
 RECORD_BYTES_MIN: Final = FIXED.size
 RECORD_BYTES_MAX: Final = 1 << 29  # what a frame can hold at most
 NO_COMMAND: Final = bytes(16)
+_NOWHERE: Final = (0, 0)
 KIND_MAX: Final = ERASED
 KEYED_FLAG: Final = 0x80
 AUTHORED_FLAG: Final = 0x40
@@ -64,41 +65,28 @@ def unknown_record(seq: int, kind: int, flags: int) -> UnknownFormat:
 
 
 def encode_record(event: Event, prev: Position | None) -> bytes:
-    """Give the record of `event`, whose item's previous record lies at `prev`."""
-    key = event.key.encode()
-    flags = event.flags
-    keyed = b""
+    """Give the record of `event`, whose item's previous record lies at `prev`.
+
+    Once for each write: what most events do not have costs them a look each, and no more.
+    """
+    key, rest, flags = event.key.encode(), event.payload, event.flags
+    key_len = len(key)
     if event.key_hash:
         flags |= KEYED_FLAG
-        keyed = KEYED.pack(event.key_hash, event.body_hash, event.status)
-    authored = b""
+        key = KEYED.pack(event.key_hash, event.body_hash, event.status) + key
     if event.author:
         flags |= AUTHORED_FLAG
         author = event.author.encode()
-        authored = author + AUTHOR_LEN.pack(len(author))
+        rest += author + AUTHOR_LEN.pack(len(author))
     assert not flags & ~KNOWN_FLAGS, f"flags {event.flags:#x} have no meaning in a record"
-    segment, offset = prev or (0, 0)
-    length = RECORD_BYTES_MIN + len(keyed) + len(key) + len(event.payload) + len(authored)
+    segment, offset = prev or _NOWHERE
+    length = RECORD_BYTES_MIN + len(key) + len(rest)
     assert length <= RECORD_BYTES_MAX, f"a record of {length} bytes: the caller bounds payloads"
-    checked = b"".join(
-        (
-            _CHECKED.pack(
-                length,
-                event.seq,
-                event.time_ms,
-                event.kind,
-                flags,
-                len(key),
-                event.command_id,
-                segment,
-                offset,
-            ),
-            keyed,
-            key,
-            event.payload,
-            authored,
-        )
+    command_id = event.command_id
+    fixed = _CHECKED.pack(
+        length, event.seq, event.time_ms, event.kind, flags, key_len, command_id, segment, offset
     )
+    checked = fixed + key + rest
     return _CRC.pack(crc32(checked)) + checked
 
 

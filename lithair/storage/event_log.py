@@ -22,7 +22,7 @@ a file of it goes on reading.
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 import msgspec
 
@@ -70,7 +70,7 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     lock_wait_s: float = 3.0
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """Where a record lies, and how long it is: all that `read` needs."""
 
     position: Position
