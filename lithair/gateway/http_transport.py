@@ -6,9 +6,11 @@ that is slow costs a slot and a few KiB for a bounded time, whatever it sends.
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, Protocol, runtime_checkable
 
 from lithair.gateway.contract import ConnectionDelegate
@@ -20,6 +22,10 @@ from lithair.gateway.short_way import ShortWay
 BACKLOG: Final = 4096  # connections that the kernel may have accepted before we look
 # For all of what is left of a last answer: how much that is, asyncio does not tell over TLS.
 TLS_LAST_ANSWER_S_MAX: Final = 300.0
+# A crowd that came at once is late at once. Refused at once, it would hold the others up for as
+# long as that takes, and again when it comes back: a few at a time, it does not.
+SWEPT_AT_ONCE: Final = 4
+SWEPT_PARTS_MAX: Final = 250  # of one sweep; of very many connections, more at once
 
 _log = logging.getLogger("lithair.http")
 
@@ -58,7 +64,7 @@ class HttpTransport:
             self.short_way = delegate.short_way(loop, is_tls=self.is_tls)
         self._tls = tls
         self._connections_max = connections_max
-        self._connections: set[HttpConnection] = set()
+        self._connections: dict[HttpConnection, None] = {}  # the oldest first
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
@@ -82,14 +88,14 @@ class HttpTransport:
 
     def opened(self, connection: HttpConnection) -> None:
         """Take a connection in."""
-        self._connections.add(connection)
+        self._connections[connection] = None
         if len(self._connections) > self._connections_max:
             _log.warning("%d connections: closing a new one", len(self._connections))
             connection.transport.abort()
 
     def closed(self, connection: HttpConnection) -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
 
     @property
     def connections(self) -> int:
@@ -97,10 +103,21 @@ class HttpTransport:
         return len(self._connections)
 
     def sweep(self) -> None:
-        """Close what is idle for long or too slow; to be called each second."""
+        """Begin to close what is idle for long or too slow; done before the next second's call."""
+        connections = list(self._connections)
+        if connections:
+            at_once = max(SWEPT_AT_ONCE, math.ceil(len(connections) / SWEPT_PARTS_MAX))
+            pause_s = self.patience.sweep_s * at_once / len(connections)
+            self._sweep_some(iter(connections), at_once, pause_s)
+
+    def _sweep_some(self, left: Iterator[HttpConnection], at_once: int, pause_s: float) -> None:
+        some = list(islice(left, at_once))
         now = self.now()
-        for connection in list(self._connections):
-            sweep(connection, now, self.patience)
+        for connection in some:
+            if connection in self._connections:
+                sweep(connection, now, self.patience)
+        if len(some) == at_once:
+            self.loop.call_later(pause_s, self._sweep_some, left, at_once, pause_s)
 
     def stop_accepting(self) -> None:
         """Accept nothing new, close idle connections, and say so on the others' next answers."""
