@@ -59,6 +59,10 @@ class SortedIndex:
         entries.sort(key=_value)
         self.entries.update(entries)
 
+    def add_all(self, values: list[Sortable | None], slots: list[Slot]) -> None:
+        for value, slot in zip(values, slots, strict=True):
+            self.add(value, slot)
+
     def add(self, value: Sortable | None, slot: Slot) -> None:
         if value is None:
             self.nulls.add(slot)
