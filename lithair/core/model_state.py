@@ -176,8 +176,8 @@ class ModelState:
         if self.graves:
             for key in keys:
                 self.graves.remove(key)
+        self.commands.add_each([event.command_id for event in events], seqs)
         for event in events:
-            self.commands.add(event.command_id, event.seq)
             if event.key_hash:
                 self.keys.add(event.key_hash, Keyed(event.body_hash, event.seq, event.time_ms))
 

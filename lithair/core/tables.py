@@ -180,7 +180,7 @@ class Tables:
         for wire, column in zip(self._wires, columns, strict=True):
             self.columns[wire] = self._by_slot(column, slots)
             if wire in self.sorted:
-                self.sorted[wire].fill(column, slots)
+                self.sorted[wire].add_run(column, slots)
             if wire in self.uniques:
                 self._fill_unique(wire, zip(column, slots, strict=True))
 
@@ -225,7 +225,7 @@ class Tables:
                 for value, slot in zip(values, slots, strict=True):
                     unique.add(value, slot)
             if wire in self.sorted:
-                self.sorted[wire].add_all(values, slots)
+                self.sorted[wire].add_run(values, slots)
 
     def _unindex(self, slot: Slot) -> None:
         for wire, column in self.columns.items():
