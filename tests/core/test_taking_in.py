@@ -85,10 +85,10 @@ class Both:
         plan = self.ours.decide(commands, NOW_MS, self.new_id)
         placed = [Placed(Position(1 + e.seq // 7, e.seq * 100), e.seq) for e in plan.events]
         answers = self.ours.answers(plan)
-        self.ours.take_in(plan, placed)
+        self.ours.commit(plan, placed)
         assert [a.body for a in self.ours.answers(plan)] == [a.body for a in answers]
         for event, place in zip(plan.events, placed, strict=True):
-            self.theirs.take_in(Plan(events=[event]), [place])
+            self.theirs.commit(Plan(events=[event]), [place])
 
     def check(self) -> None:
         ours, theirs = _told(self.ours), _told(self.theirs)
@@ -164,5 +164,5 @@ def test_events_that_do_not_follow_each_other_are_not_taken_in() -> None:
     state = ModelState(ModelHandler(Film, "unused"), 1000)
     placed = [Placed(Position(1, 0), 1)] * 2
     with pytest.raises(AssertionError, match="follow 0"):
-        state.take_in(Plan(events=[_event(1), _event(3)]), placed)
+        state.commit(Plan(events=[_event(1), _event(3)]), placed)
     assert (state.seq, len(state.tables.projection)) == (0, 0)
