@@ -45,15 +45,14 @@ class Aside:
 
     def take(self) -> None:
         """Go on with what has come back."""
-        try:
-            os.eventfd_read(self._wake_fd)
-        except BlockingIOError:
+        if self._arrived.empty():  # as it is in nearly every turn
             return
-        while True:
-            try:
-                go_on = self._arrived.get_nowait()
-            except queue.Empty:
-                return
+        try:
+            count = os.eventfd_read(self._wake_fd)
+        except BlockingIOError:
+            return  # it is about to be written, and wakes us then
+        for _ in range(count):  # no more: the descriptor tells of each of the others
+            go_on = self._arrived.get_nowait()
             go_on()
 
     def start(self, act: Callable[[], T], then: Callable[[T], None], fail: OnError) -> None:

@@ -78,10 +78,9 @@ class BackupWork:
 
     def turn(self, now_ms: int) -> bool:
         """Bring the answer of a copy that has ended."""
-        try:
-            read = self._done.get_nowait()
-        except queue.Empty:
+        if self._done.empty():
             return False
+        read = self._done.get_nowait()
         os.eventfd_read(self._wake_fd)
         answer, self._answer = self._answer, None
         assert answer is not None, "a copy that nobody asked for has ended"

@@ -95,6 +95,8 @@ class Changes:
     def turn(self, now_ms: int) -> bool:
         """Go on with the questions, in turns; tells whether some are left."""
         waiting = self._waiting
+        if not waiting:
+            return False
         end = time.perf_counter() + SLICE_S
         while waiting and time.perf_counter() < end:
             search = waiting.popleft()

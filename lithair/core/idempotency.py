@@ -6,6 +6,7 @@ log hold everything needed to fill both memories again.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 # A client sends a command again only when the process died, or its connection broke, before the
@@ -28,12 +29,17 @@ class CommandMemory:
 
     def add(self, command_id: bytes, seq: int) -> None:
         """Remember the first event of a command; the other events of a bulk change nothing."""
-        if not command_id or command_id in self._seqs:
-            return
-        self._seqs[command_id] = seq
-        self._order.append(command_id)
-        if len(self._order) > COMMANDS_MAX:
-            del self._seqs[self._order.popleft()]
+        self.add_each((command_id,), (seq,))
+
+    def add_each(self, command_ids: Iterable[bytes], seqs: Iterable[int]) -> None:
+        """Remember many, in order, as `add` does each."""
+        known, order = self._seqs, self._order
+        for command_id, seq in zip(command_ids, seqs, strict=True):
+            if command_id and command_id not in known:
+                known[command_id] = seq
+                order.append(command_id)
+        while len(order) > COMMANDS_MAX:
+            del known[order.popleft()]
 
 
 class Keyed(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
+from lithair.core.entries import Entries
 from lithair.core.event import Slot
 from lithair.core.values import Sortable
 
@@ -45,19 +46,18 @@ class SortedIndex:
     """Slots by value, equals in creation order: equality, ranges, and walks in both directions."""
 
     def __init__(self) -> None:
-        self.entries: SortedList[tuple[Sortable, Slot]] = SortedList()
+        self.entries = Entries()
         self.nulls: SortedList[Slot] = SortedList()
 
-    def fill(self, values: list[Sortable | None], slots: Collection[Slot]) -> None:
-        """Take in many at once, the slots ascending: for opening. The index is empty."""
-        entries = [
-            (value, slot) for value, slot in zip(values, slots, strict=True) if value is not None
-        ]
+    def add_run(self, values: list[Sortable | None], slots: Collection[Slot]) -> None:
+        """Take in many at once, the slots ascending."""
+        pairs = zip(values, slots, strict=True)
+        entries = [(value, slot) for value, slot in pairs if value is not None]
         if len(entries) < len(slots):
             self.nulls.update(s for v, s in zip(values, slots, strict=True) if v is None)
         # By value alone, which is three times as fast; sorting is stable, so equals stay in order.
         entries.sort(key=_value)
-        self.entries.update(entries)
+        self.entries.add_run(entries)
 
     def add(self, value: Sortable | None, slot: Slot) -> None:
         if value is None:
@@ -73,7 +73,9 @@ class SortedIndex:
 
     def move(self, moved: dict[Slot, Slot]) -> None:
         """Take over new slot numbers after the table was rebuilt; the order stays."""
-        self.entries = SortedList((value, moved[slot]) for value, slot in self.entries)
+        entries = [(value, moved[slot]) for value, slot in self.entries]
+        self.entries = Entries()
+        self.entries.update(entries)
         self.nulls = SortedList(moved[slot] for slot in self.nulls)
 
     def bounds(

@@ -10,7 +10,7 @@ gives the same state as committing them did. One plan is in flight at a time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from lithair.core.command import Answer, Command, Outcome, Plan
 from lithair.core.decide import Decision
@@ -68,6 +68,8 @@ class Address(NamedTuple):
 ReadItem = Callable[[Position, int, int], Event]  # home, place, length
 Describe = Callable[[bytes], bytes | None]  # a fingerprint that records have -> its schema
 
+CREATE: Final = int(EventKind.CREATE)
+RUN_MAX: Final = 256  # new items that are taken in at once: a few 100 kB of JSON
 EVERYTHING = Retention()  # stays in RAM
 
 
@@ -83,6 +85,14 @@ def _nothing_at_hand(
     _place: int, _segment: int, _offset: int, _length: int, _fingerprint: bytes
 ) -> None:
     return None
+
+
+def end_of_run(events: Sequence[Event], start: int) -> int:
+    """Give where a run ends of events that each make an item; one event is a run, too."""
+    stop, last = start, min(len(events), start + RUN_MAX)
+    while stop < last and events[stop].kind == CREATE:
+        stop += 1
+    return max(stop, start + 1)
 
 
 class ModelState:
@@ -129,9 +139,47 @@ class ModelState:
         return [self._answer(outcome, plan.events) for outcome in plan.outcomes]
 
     def commit(self, plan: Plan, placed: Sequence[Placed]) -> None:
-        """Take in a plan whose events the log has; whoever is answered must find them after it."""
-        for event, place in zip(plan.events, placed, strict=True):
-            self._take_in(event, place)
+        """Take in a plan whose events the log has; whoever is answered must find them after it.
+
+        New items that follow each other are taken in at once.
+        """
+        events = plan.events
+        assert len(events) == len(placed), f"{len(events)} events, {len(placed)} places"
+        at = 0
+        while at < len(events):
+            stop = end_of_run(events, at)
+            if stop - at > 1:
+                self._take_in_new(events[at:stop], placed[at:stop])
+            else:
+                self._take_in(events[at], placed[at])
+            at = stop
+
+    def _take_in_new(self, events: Sequence[Event], placed: Sequence[Placed]) -> None:
+        """Take in events that make one item each: the same as one by one, column by column."""
+        keys, seqs = [event.key for event in events], [event.seq for event in events]
+        following = range(self.seq + 1, self.seq + 1 + len(seqs))
+        assert seqs == list(following), f"events {seqs} follow {self.seq}"
+        positions = [place.position for place in placed]
+        self.tables.insert(
+            keys,
+            [event.payload for event in events],
+            (
+                seqs,
+                [event.time_ms for event in events],
+                [position.segment for position in positions],
+                [position.offset for position in positions],
+                bytes(len(seqs)),  # zeros: each is to be read where it was written
+                [place.length for place in placed],
+            ),
+        )
+        self.seq, self.time_ms = seqs[-1], events[-1].time_ms
+        if self.graves:
+            for key in keys:
+                self.graves.remove(key)
+        self.commands.add_each([event.command_id for event in events], seqs)
+        for event in events:
+            if event.key_hash:
+                self.keys.add(event.key_hash, Keyed(event.body_hash, event.seq, event.time_ms))
 
     def _take_in(self, event: Event, place: Placed) -> None:
         assert event.seq == self.seq + 1, f"event {event.seq} follows {self.seq}"

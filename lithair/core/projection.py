@@ -75,9 +75,23 @@ class Projection:
         return slot
 
     def insert_warm(
-        self, keys: list[str], cells: list[bytes], columns: Iterable["array[int]"]
+        self, keys: list[str], cells: list[bytes], columns: Iterable[Iterable[int]]
     ) -> None:
         """Add many evicted items at the end; the columns are in the order of `COLUMNS`."""
+        self._insert_all(keys, cells, columns)
+        self.warm_bytes += sum(map(len, cells))
+
+    def insert_hot(
+        self, keys: list[str], payloads: list[bytes], columns: Iterable[Iterable[int]]
+    ) -> None:
+        """Add many new items at the end, whole; the columns are in the order of `COLUMNS`."""
+        self._insert_all(keys, payloads, columns)
+        self.hot_count += len(keys)
+        self.hot_bytes += sum(map(len, payloads))
+
+    def _insert_all(
+        self, keys: list[str], cells: list[bytes], columns: Iterable[Iterable[int]]
+    ) -> None:
         first, held = len(self.keys), len(self.slots)
         self.keys += keys
         self.cells += cells
@@ -86,7 +100,6 @@ class Projection:
         slots = cast(Iterable[Slot], range(first, len(self.keys)))
         self.slots.update(zip(keys, slots, strict=True))
         assert len(self.slots) - held == len(keys), "a key came twice"
-        self.warm_bytes += sum(map(len, cells))
 
     def update(self, slot: Slot, payload: bytes, seq: int, time_ms: int) -> None:
         """Take in an item's next state: it is hot from now on."""

@@ -4,7 +4,7 @@ Law: after each change, every index agrees with the projection; a scan that is u
 each slot that changed, so that its answer is exact at the seq it ends on.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Final, Protocol, cast
 
@@ -114,6 +114,25 @@ class Tables:
             sections.written(slot, left, sections.of(self.columns, slot))
         return slot
 
+    def insert(
+        self, keys: list[str], payloads: list[bytes], columns: Sequence[Iterable[int]]
+    ) -> None:
+        """Take new items in that follow each other; the columns are in the order of `COLUMNS`."""
+        projection, sections = self.projection, self.sections
+        first = len(projection.keys)
+        projection.insert_hot(keys, payloads, columns)
+        slots = [Slot(slot) for slot in range(first, first + len(keys))]
+        if self._reader is not None:
+            self._index_all(self._columns_of(payloads, keys), slots)
+        if self.eviction is not None:
+            for seq, slot in zip(columns[0], slots, strict=True):
+                self.eviction.written(seq, slot)
+        for watcher in self.watchers:
+            watcher.touched.update(slots)
+        if sections:
+            for slot in slots:
+                sections.written(slot, [], sections.of(self.columns, slot))
+
     def evict(self, now_ms: int, at_most: int) -> bool:
         """Evict items that are over a bound; tells whether there may be more of them."""
         if self.eviction is None:
@@ -161,7 +180,7 @@ class Tables:
         for wire, column in zip(self._wires, columns, strict=True):
             self.columns[wire] = self._by_slot(column, slots)
             if wire in self.sorted:
-                self.sorted[wire].fill(column, slots)
+                self.sorted[wire].add_run(column, slots)
             if wire in self.uniques:
                 self._fill_unique(wire, zip(column, slots, strict=True))
 
@@ -195,6 +214,18 @@ class Tables:
                 self.uniques[wire].add(value, slot)
             if wire in self.sorted:
                 self.sorted[wire].add(value, slot)
+
+    def _index_all(self, columns: list[list[Sortable | None]], slots: list[Slot]) -> None:
+        for wire, values in zip(self._wires, columns, strict=True):
+            column = self.columns[wire]
+            assert len(column) == slots[0], f"slot {slots[0]} is not the next of {len(column)}"
+            column += values
+            if wire in self.uniques:
+                unique = self.uniques[wire]
+                for value, slot in zip(values, slots, strict=True):
+                    unique.add(value, slot)
+            if wire in self.sorted:
+                self.sorted[wire].add_run(values, slots)
 
     def _unindex(self, slot: Slot) -> None:
         for wire, column in self.columns.items():

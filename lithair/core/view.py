@@ -4,6 +4,8 @@ Law: the only place that decides which items and fields leave. The bytes are ser
 stored where nothing has to be left out.
 """
 
+from typing import Final
+
 import msgspec
 
 from lithair.core.as_of import rfc3339
@@ -21,6 +23,8 @@ SHAPES_MAX = 256  # of one sight; making one costs more than using it, and calle
 SIGHTS_MAX = 256  # distinct sets of fields to leave out; there are about as many as roles
 VIEWS_MAX = 4096  # distinct accesses; of own items, one for each user. Making one takes some 10 us
 
+CREATE: Final = int(EventKind.CREATE)
+DELETE: Final = int(EventKind.DELETE)
 OPERATIONS = {EventKind.CREATE: "create", EventKind.UPDATE: "update", EventKind.DELETE: "delete"}
 
 _encode = msgspec.json.Encoder().encode
@@ -113,18 +117,22 @@ class View:
         The first answer and every repeat of it are made here, from the same events.
         """
         last = events[-1]
+        if last.flags:
+            return self._answer_flagged(events)
+        if last.kind == DELETE:
+            return 204, b"", 0, ""
+        status = 201 if last.kind == CREATE else 200
+        return status, self.show(last.payload), last.seq, last.key
+
+    def _answer_flagged(self, events: list[Event]) -> tuple[int, bytes, int, str]:
+        last = events[-1]
         if last.flags & Flags.REPLICATED:
             if last.flags & Flags.BULK:
                 return 200, b'{"count":%d}' % len(events), 0, ""
-            if last.kind == EventKind.DELETE:
+            if last.kind == DELETE:
                 return 200, b"true", 0, ""
             return 200, self.show(last.payload), last.seq, last.key
-        if last.flags & Flags.BULK:
-            return 201, b"[%b]" % b",".join(self.show(e.payload) for e in events), 0, ""
-        if last.kind == EventKind.DELETE:
-            return 204, b"", 0, ""
-        status = 201 if last.kind == EventKind.CREATE else 200
-        return status, self.show(last.payload), last.seq, last.key
+        return 201, b"[%b]" % b",".join(self.show(e.payload) for e in events), 0, ""
 
     def history_entry(self, event: Event, before: Event | None) -> bytes:
         """Encode one event of an item's history; `before` is the item's event before it."""
@@ -185,29 +193,26 @@ def _own_items(sight: Sight, user: str) -> Filter:
     return Filter(sight.owner.paths[0], "=", (itself(user),), lambda value: value == user)
 
 
-class Views:
-    """The views of one model, by access; made when they are asked for."""
+class Views(dict[str, View]):
+    """The views of one model, by access; made when they are asked for.
+
+    `views[access]` raises `Refusal` 400 when it can't be understood.
+    """
 
     def __init__(self, schema: Schema, take_max: int) -> None:
+        super().__init__()
         self.schema = schema
         self._take_max = take_max
         self._hidden = frozenset(f.wire for f in schema.fields if f.hidden)
         self._owner = next((Reader([path_of(f)]) for f in schema.fields if f.owner), None)
         self._sights: dict[frozenset[str], Sight] = {}
-        self._views: dict[str, View] = {}
 
-    def __getitem__(self, access: str) -> View:
-        """Give the view of an access; raises `Refusal` 400 when it can't be understood."""
-        view = self._views.get(access)
-        if view is None:
-            view = self._make(access)
-            if len(self._views) >= VIEWS_MAX:
-                self._views.clear()
-            self._views[access] = view
+    def __missing__(self, access: str) -> View:
+        view = self._make(access)
+        if len(self) >= VIEWS_MAX:
+            self.clear()
+        self[access] = view
         return view
-
-    def __len__(self) -> int:
-        return len(self._views)
 
     def _make(self, access: str) -> View:
         if access == TRUSTED:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import zmq
 
-from lithair.transport.sockets import Socket, bind_feed, connect_feed
+from lithair.transport.sockets import Socket, bind_feed, connect_feed, is_readable
 from lithair.wire.codec import decode_feed, encode_feed
 from lithair.wire.messages import FeedBatch
 from lithair.wire.protocol import BATCH_BYTES_MAX, BODY_BYTES_MAX
@@ -36,19 +36,17 @@ class FeedServer:
         self._socket: Socket = bind_feed(where)
         self._epoch = epoch
         self._readers = 0
-        self._sent_ms = 0
+        self._sent_ms = 0  # or would have been, with somebody to hear it
 
     def close(self) -> None:
         self._socket.close(linger=0)
 
     def has_readers(self) -> bool:
         """Tell whether anybody listens."""
-        while True:
-            try:
-                news = self._socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return self._readers > 0
+        while is_readable(self._socket):
+            news = self._socket.recv(zmq.NOBLOCK)
             self._readers = 1 if news[:1] == bytes((SUBSCRIBED,)) else 0
+        return self._readers > 0
 
     def publish(self, events: Sequence[Fact], now_ms: int) -> None:
         """Send events that were committed, in the order of the log."""
@@ -72,9 +70,11 @@ class FeedServer:
 
     def beat(self, seq: int, now_ms: int) -> None:
         """Say the seq when nothing was sent for a while."""
-        if now_ms - self._sent_ms >= BEAT_MS and self.has_readers():
+        if now_ms - self._sent_ms < BEAT_MS:
+            return
+        self._sent_ms = now_ms
+        if self.has_readers():
             self._send(encode_feed(self._epoch, seq, ()))
-            self._sent_ms = now_ms
 
     def _send(self, message: bytes) -> None:
         self._socket.send(message, zmq.NOBLOCK)  # never blocks: XPUB drops for who is behind

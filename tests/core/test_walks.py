@@ -14,7 +14,7 @@ VALUES = [3, 1, None, 2, 3, 3, None, 1, 5, 4, 3, 0]  # by slot
 
 def filled() -> SortedIndex:
     index = SortedIndex()
-    index.fill(list(VALUES), list(map(Slot, range(len(VALUES)))))
+    index.add_run(list(VALUES), list(map(Slot, range(len(VALUES)))))
     return index
 
 
@@ -34,7 +34,7 @@ def test_passing_over_some_slots_is_walking_over_them(descending: bool) -> None:
 
 def test_passing_over_looks_at_no_more_than_one_group_of_equals() -> None:
     index = SortedIndex()
-    index.fill([number // 2 for number in range(10_000)], list(map(Slot, range(10_000))))
+    index.add_run([number // 2 for number in range(10_000)], list(map(Slot, range(10_000))))
     for descending in (False, True):
         low, high, left = index.pass_over(0, 10_000, 5_001, descending=descending)
         assert left <= 1
@@ -55,7 +55,7 @@ def test_walking_down_asks_for_no_bounds_of_values_that_stand_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     index = SortedIndex()
-    index.fill([0, *range(100)], list(map(Slot, range(101))))
+    index.add_run([0, *range(100)], list(map(Slot, range(101))))
     asked: list[object] = []
     bisect = index.entries.bisect_left
 
