@@ -4,10 +4,14 @@ Law: nothing gets past here that the declaration does not admit. The first, fast
 succeeds or says nothing; a second one, field by field, finds all faulty top-level fields.
 """
 
+import datetime as dt
 import math
 import re
 import typing
 from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -23,6 +27,10 @@ _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_FLAT: Final = (  # types whose values are no arrays and no objects
+    *(str, int, float, bool, bytes, Decimal, UUID),
+    *(dt.datetime, dt.date, dt.time, dt.timedelta),
+)
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL)
 
 
@@ -67,10 +75,13 @@ class ItemReader:
         self.encode = msgspec.json.Encoder().encode
         self._field_decoders = {f.wire: msgspec.json.Decoder(f.type).decode for f in schema.fields}
         self._id_in_json = f'"{schema.key.wire}"'.encode()
+        # What decodes as an item of such fields alone, of which no other is allowed, is not deep.
+        self._is_flat = all(any(f.base is flat for flat in _FLAT) for f in schema.fields)
 
     def item(self, body: bytes) -> Model:
         """Decode one item and check it; raises `Refusal` 400 or 422 with all faulty fields."""
-        check_depth(body)
+        if not self._is_flat:
+            check_depth(body)
         try:
             item = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -78,7 +89,7 @@ class ItemReader:
         key = item.id
         if key:
             problem = id_problem(key)
-        elif self._id_in_json in body and self.schema.key.wire in _decode_fields(body):
+        elif body.rfind(self._id_in_json) >= 0 and self.schema.key.wire in _decode_fields(body):
             problem = "is empty; leave it out to have one made"
         else:
             problem = None
@@ -87,7 +98,8 @@ class ItemReader:
         return item
 
     def _explain(self, body: bytes) -> Refusal:
-        """Find out what is wrong with a body that did not decode."""
+        """Find out what is wrong with a body that did not decode; raises it when it is too deep."""
+        check_depth(body)
         try:
             check_json(body)
         except Refusal as refusal:

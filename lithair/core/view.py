@@ -185,29 +185,27 @@ def _own_items(sight: Sight, user: str) -> Filter:
     return Filter(sight.owner.paths[0], "=", (itself(user),), lambda value: value == user)
 
 
-class Views:
-    """The views of one model, by access; made when they are asked for."""
+class Views(dict[str, View]):
+    """The views of one model, by access; made when they are asked for.
+
+    Every request asks a few times, so one that was made is found as in any dict.
+    """
 
     def __init__(self, schema: Schema, take_max: int) -> None:
+        super().__init__()
         self.schema = schema
         self._take_max = take_max
         self._hidden = frozenset(f.wire for f in schema.fields if f.hidden)
         self._owner = next((Reader([path_of(f)]) for f in schema.fields if f.owner), None)
         self._sights: dict[frozenset[str], Sight] = {}
-        self._views: dict[str, View] = {}
 
-    def __getitem__(self, access: str) -> View:
-        """Give the view of an access; raises `Refusal` 400 when it can't be understood."""
-        view = self._views.get(access)
-        if view is None:
-            view = self._make(access)
-            if len(self._views) >= VIEWS_MAX:
-                self._views.clear()
-            self._views[access] = view
+    def __missing__(self, access: str) -> View:
+        """Make the view of an access; raises `Refusal` 400 when it can't be understood."""
+        view = self._make(access)
+        if len(self) >= VIEWS_MAX:
+            self.clear()
+        self[access] = view
         return view
-
-    def __len__(self) -> int:
-        return len(self._views)
 
     def _make(self, access: str) -> View:
         if access == TRUSTED:
