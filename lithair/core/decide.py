@@ -6,7 +6,6 @@ command or key that was answered before is answered again and writes nothing.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,6 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.rules import ItemRules
 from lithair.core.validation import invalid
 from lithair.errors import FieldError, LithairError
-from lithair.handler import ModelHandler
 from lithair.model import Model
 
 GROUP_ITEMS_MAX = 100_000  # of one bulk: it is decided in one go, and reads wait for that
@@ -123,7 +121,7 @@ class Decision:
         if rules.has_times:
             rules.stamp(item, self._now, None)
         if rules.has_hooks:
-            payload = self._hooked(lambda hooks: hooks.before_create(item), item)
+            payload = self._hooked(rules.handler.before_create, item)
         else:
             payload = self._reader.encode(item)
         return self._store(command, EventKind.CREATE, key, payload, None)
@@ -152,7 +150,7 @@ class Decision:
             self._rules.check_immutable(old, item)
             self._rules.stamp(item, self._now, old)
             if self._rules.has_hooks:
-                payload = self._hooked(lambda hooks: hooks.before_update(old, item), item)
+                payload = self._hooked(self._rules.handler.before_update, old, item)
                 self._rules.check_immutable(old, self._rules.stored(payload))
             else:
                 payload = self._reader.encode(item)
@@ -258,11 +256,11 @@ class Decision:
             )
         return present
 
-    def _hooked(self, call: Callable[[ModelHandler[Any]], object], item: Model) -> bytes:
-        """Run a hook; gives the JSON to store, checked again after it."""
-        key = item.id
+    def _hooked(self, hook: Callable[..., object], *items: Model) -> bytes:
+        """Run a hook on items, the last of which is to be stored; gives its JSON, checked again."""
+        key = items[-1].id
         try:
-            changed = call(self._rules.handler)
+            changed = hook(*items)
             if type(changed) is not self._rules.schema.model or changed.id != key:
                 raise TypeError(f"the hook must return the item to store, with id {key!r}")
             return self._reader.stored(changed)
