@@ -188,7 +188,7 @@ def _own_items(sight: Sight, user: str) -> Filter:
 class Views(dict[str, View]):
     """The views of one model, by access; made when they are asked for.
 
-    Every request asks a few times, so one that was made is found as in any dict.
+    `views[access]` raises `Refusal` 400 when it can't be understood.
     """
 
     def __init__(self, schema: Schema, take_max: int) -> None:
@@ -200,7 +200,6 @@ class Views(dict[str, View]):
         self._sights: dict[frozenset[str], Sight] = {}
 
     def __missing__(self, access: str) -> View:
-        """Make the view of an access; raises `Refusal` 400 when it can't be understood."""
         view = self._make(access)
         if len(self) >= VIEWS_MAX:
             self.clear()
