@@ -277,7 +277,8 @@ class Decision:
             missing = self._rules.missing_references(payload, key, command, self._overlay, before)
             if missing:
                 raise _Parked(missing)
-            self._check_unique(payload, key)
+            if self._overlay.has_uniques:
+                self._check_unique(payload, key)
         flags = _FLAGS.get(command.action, 0)
         event = Event(0, self._now_ms, kind, key, payload, command.command_id, flags)
         event.author = self._views[command.access].author

@@ -127,10 +127,12 @@ class RequestServer:
                 break
             peer = socket.recv(_NOBLOCK)
             frame = socket.recv(_NOBLOCK, copy=False)
-            if frame.more:
-                self._discard_rest(socket)
+            message, has_rest = frame.bytes, frame.more
+            del frame  # it holds a copy of its own, and messages may be long
+            if has_rest:
+                _discard_rest(socket)
                 continue
-            requests = self._taken(peer, frame.bytes, now_ms)
+            requests = self._taken(peer, message, now_ms)
             if requests:
                 received.append((peer, requests))
         return received
@@ -158,11 +160,6 @@ class RequestServer:
         if self._socket is not None:
             self._socket.close(linger=CLOSE_MS_MAX)
         self._context.term()
-
-    def _discard_rest(self, socket: Socket) -> None:
-        """Pass over the rest of a message of more parts than ours have."""
-        parts = 1 + len(socket.recv_multipart(_NOBLOCK))
-        log.warning("refused a message: a message of %d parts", parts)
 
     def _taken(self, peer: bytes, message: bytes, now_ms: int) -> list[Request]:
         try:
@@ -276,6 +273,12 @@ class RequestServer:
         state = self._peers.get(peer)
         if state is not None:
             state.unread_bytes += len(message)
+
+
+def _discard_rest(socket: Socket) -> None:
+    """Pass over what is left of a message that has more parts than ours."""
+    parts = 1 + len(socket.recv_multipart(_NOBLOCK))
+    log.warning("refused a message: a message of %d parts", parts)
 
 
 def _looks_back(request: Request) -> bool:
