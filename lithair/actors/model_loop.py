@@ -86,9 +86,7 @@ class ModelLoop:
         """Turn until the process has to stop and everything taken on is answered."""
         child = self._child
         while True:
-            wait_ms = self._wait_ms()
-            if wait_ms:  # else there is work: a look at all descriptors would only delay it
-                self._waiter.wait(wait_ms)
+            self._waiter.wait(self._wait_ms())
             now_ms = monotonic_ms()
             if not child.stopping:
                 self._receive(now_ms)
@@ -116,7 +114,7 @@ class ModelLoop:
             child.progress += 1
 
     def _wait_ms(self) -> int:
-        if self.jobs or self._has_upkeep or self._server.has_pending():
+        if self.jobs or self._has_upkeep or self._server.has_released():
             return 0
         return PARKED_MS if self._parked() else IDLE_MS
 
@@ -125,7 +123,7 @@ class ModelLoop:
     def _receive(self, now_ms: int) -> None:
         for peer, requests in self._server.receive(MESSAGES_PER_TURN):
             for request in requests:
-                if request.deadline_ms and now_ms > request.deadline_ms:
+                if 0 < request.deadline_ms < now_ms:
                     late = Refusal(504, "The time for this request was up before its turn came")
                     self._refuse(peer, request.request_id, late)
                 elif isinstance(request, WriteRequest):
@@ -134,25 +132,26 @@ class ModelLoop:
                     self._take_read(peer, request)
 
     def _take_write(self, peer: bytes, request: WriteRequest) -> None:
-        action = ACTIONS.get(request.verb)
+        request_id, verb, deadline_ms, access, command_id, key, body, if_match, hashes = request
+        action = ACTIONS.get(verb)
         try:
-            if action is None or not may_ask(self._state.views[request.access], request):
+            if action is None or not may_ask(self._state.views[access], request):
                 raise unknown(request)
         except LithairError as error:
-            self._refuse(peer, request.request_id, error)
+            self._refuse(peer, request_id, error)
             return
         self._counting.writes += 1
         self._pending.append(
             Command(
                 action=action,
-                command_id=request.command_id,
-                key=request.key,
-                body=request.body,
-                access=request.access,
-                if_match=request.if_match,
-                idempotency=request.idempotency,
-                deadline_ms=request.deadline_ms,
-                reply_to=(peer, request.request_id),
+                command_id=command_id,
+                key=key,
+                body=body,
+                access=access,
+                if_match=if_match,
+                idempotency=hashes,
+                deadline_ms=deadline_ms,
+                reply_to=(peer, request_id),
             )
         )
 

@@ -18,7 +18,7 @@ IfMatch = bool | tuple[int, ...] | None  # None: not asked for; True: any; else 
 Reference = tuple[str, str]  # (class name of the other model, id)
 
 
-class Action(enum.Enum):
+class Action(enum.IntEnum):
     """What a command asks for; the names are those of the wire's verbs."""
 
     CREATE = enum.auto()
@@ -31,7 +31,7 @@ class Action(enum.Enum):
     ERASE = enum.auto()
 
 
-class Command(msgspec.Struct):
+class Command(msgspec.Struct, gc=False):
     """One write as it came in. `reply_to` is the shell's own business and comes back untouched."""
 
     action: Action

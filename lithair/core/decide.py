@@ -6,7 +6,6 @@ command or key that was answered before is answered again and writes nothing.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,6 @@ from lithair.core.problem import Refusal, problem_of
 from lithair.core.rules import ItemRules
 from lithair.core.validation import invalid
 from lithair.errors import FieldError, LithairError
-from lithair.handler import ModelHandler
 from lithair.model import Model
 
 GROUP_ITEMS_MAX = 100_000  # of one bulk: it is decided in one go, and reads wait for that
@@ -55,8 +53,10 @@ class Decision:
         self.plan = Plan(events=overlay.events)
         self._rules = rules
         self._reader = rules.reader
+        self._views = rules.views
         self._overlay = overlay
         self._commands, self._keys = memories
+        self._has_neighbours = rules.has_references or overlay.has_uniques
         self._now_ms = now_ms
         self._now = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
         self._new_id = new_id
@@ -65,29 +65,33 @@ class Decision:
 
     def take(self, command: Command) -> None:
         """Decide one more command of the batch."""
-        mark = self._overlay.mark()
+        decided = len(self.plan.events)
         try:
-            outcome = self._repeated(command) or _ACTIONS[command.action](self, command)
+            outcome = self._repeated(command)
+            if outcome is None:
+                outcome = _ACTIONS[command.action](self, command)
         except _Parked as parked:
-            self._overlay.take_back(mark)
+            self._overlay.take_back(decided)
             self.plan.parked.append((command, parked.references))
             return
         except LithairError as error:
-            self._overlay.take_back(mark)
+            self._overlay.take_back(decided)
             fault = error.fault if isinstance(error, HookFailed) else None
             outcome = Outcome(command, error.status, problem_of(error), fault=fault)
         if outcome.events:
-            if command.command_id:
-                self._by_command[command.command_id] = outcome
+            command_id = command.command_id
+            if command_id:
+                self._by_command[command_id] = outcome
             if command.idempotency:
                 self._by_key[command.key_hash] = outcome
         self.plan.outcomes.append(outcome)
 
     def _repeated(self, command: Command) -> Outcome | None:
         """Find out whether this command, or its key, was carried out before."""
-        first = self._by_command.get(command.command_id)
-        seq = self._commands.find(command.command_id)
-        if seq is not None and command.command_id:
+        command_id = command.command_id
+        first = self._by_command.get(command_id)
+        seq = self._commands.find(command_id)
+        if seq is not None and command_id:
             return Outcome(command, repeat_of=seq)
         if first is None and command.idempotency:
             first = self._by_key.get(command.key_hash)
@@ -106,14 +110,21 @@ class Decision:
         return Outcome(command, events=(self._create_item(command, command.body),))
 
     def _create_item(self, command: Command, body: bytes) -> int:
-        item = self._rules.created(command, body)
-        if not item.id:
-            self._rules.set_id(item, self._new_id())
-        if self._overlay.holds(item.id):
-            raise Refusal(409, f"There is an item with the id {item.id!r} already")
-        self._rules.stamp(item, self._now, None)
-        payload = self._hooked(lambda hooks: hooks.before_create(item), item)
-        return self._store(command, EventKind.CREATE, item.id, payload, None)
+        rules = self._rules
+        item = rules.created(self._views[command.access], body)
+        key = item.id
+        if not key:
+            key = self._new_id()
+            rules.set_id(item, key)
+        if self._overlay.holds(key):
+            raise Refusal(409, f"There is an item with the id {key!r} already")
+        if rules.has_times:
+            rules.stamp(item, self._now, None)
+        if rules.has_hooks:
+            payload = self._hooked(rules.handler.before_create, item)
+        else:
+            payload = self._reader.encode(item)
+        return self._store(command, EventKind.CREATE, key, payload, None)
 
     def _replace(self, command: Command) -> Outcome:
         before = self._found(command)
@@ -138,9 +149,11 @@ class Decision:
             old = self._rules.stored(before.payload)
             self._rules.check_immutable(old, item)
             self._rules.stamp(item, self._now, old)
-            payload = self._hooked(lambda hooks: hooks.before_update(old, item), item)
             if self._rules.has_hooks:
+                payload = self._hooked(self._rules.handler.before_update, old, item)
                 self._rules.check_immutable(old, self._rules.stored(payload))
+            else:
+                payload = self._reader.encode(item)
         return self._store(command, EventKind.UPDATE, command.key, payload, before)
 
     def _delete(self, command: Command) -> Outcome:
@@ -234,7 +247,7 @@ class Decision:
     def _found(self, command: Command) -> Present:
         """Find the item that a command is about: 404 comes before 412."""
         present = self._overlay.find(command.key)
-        if present is None or not self._rules.view(command).reaches(present.payload):
+        if present is None or not self._views[command.access].reaches(present.payload):
             raise Refusal(404, f"There is no item {command.key!r}")
         match = command.if_match
         if isinstance(match, tuple) and present.seq not in match:
@@ -243,13 +256,11 @@ class Decision:
             )
         return present
 
-    def _hooked(self, call: Callable[[ModelHandler[Any]], object], item: Model) -> bytes:
-        """Run a hook where the handler has any; gives the JSON to store, checked again after it."""
-        if not self._rules.has_hooks:
-            return self._reader.encode(item)
-        key = item.id
+    def _hooked(self, hook: Callable[..., object], *items: Model) -> bytes:
+        """Run a hook on items, the last of which is to be stored; gives its JSON, checked again."""
+        key = items[-1].id
         try:
-            changed = call(self._rules.handler)
+            changed = hook(*items)
             if type(changed) is not self._rules.schema.model or changed.id != key:
                 raise TypeError(f"the hook must return the item to store, with id {key!r}")
             return self._reader.stored(changed)
@@ -262,7 +273,7 @@ class Decision:
         self, command: Command, kind: EventKind, key: str, payload: bytes, before: Present | None
     ) -> int:
         """Check what concerns other items, then add the event."""
-        if kind != EventKind.DELETE:
+        if self._has_neighbours and kind != EventKind.DELETE:
             missing = self._rules.missing_references(payload, key, command, self._overlay, before)
             if missing:
                 raise _Parked(missing)
@@ -270,7 +281,7 @@ class Decision:
                 self._check_unique(payload, key)
         flags = _FLAGS.get(command.action, 0)
         event = Event(0, self._now_ms, kind, key, payload, command.command_id, flags)
-        event.author = self._rules.view(command).author
+        event.author = self._views[command.access].author
         if command.idempotency:
             event.key_hash, event.body_hash = command.key_hash, command.body_hash
             event.status = _STATUS[kind]

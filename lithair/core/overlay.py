@@ -21,11 +21,13 @@ class Present(NamedTuple):
     at: int
 
 
-class Mark(NamedTuple):
-    """A point to take the overlay back to."""
+class _Held(NamedTuple):
+    """What was known of the holder of a unique value before event number `event` of the batch."""
 
-    events: int
-    undo: int
+    event: int
+    place: tuple[str, Sortable]
+    was_known: bool
+    holder: str | None
 
 
 class Overlay:
@@ -37,14 +39,13 @@ class Overlay:
         self.events: list[Event] = []
         self.has_uniques = bool(tables.uniques)
         self._tables = tables
-        self._graves = graves
+        self._slots = tables.projection.slots
+        self._graves = graves if len(graves) else None
         self._payload = payload  # of a slot, read from the disk when the item is evicted
-        self._last_seq = last_seq
+        self._next_seq = last_seq + 1
         self._latest: dict[str, int] = {}  # key -> index of its latest event here
         self._holders: dict[tuple[str, Sortable], str | None] = {}  # who has a unique value now
-        self._undo: list[
-            tuple[str, int | None] | tuple[tuple[str, Sortable], bool, str | None]
-        ] = []
+        self._undo: list[_Held] = []
 
     def find(self, key: str) -> Present | None:
         """Give the item as the next command sees it; None when there is none.
@@ -69,24 +70,24 @@ class Overlay:
         index = self._latest.get(key)
         if index is not None:
             return self.events[index].kind != EventKind.DELETE
-        return key in self._tables.projection.slots
+        return key in self._slots
 
     def add(self, event: Event, before: Present | None) -> int:
         """Add an event that follows `before` (None: the item is new); gives its index."""
-        event.seq = self._last_seq + len(self.events) + 1
+        events, latest, key = self.events, self._latest, event.key
+        index = len(events)
+        event.seq = self._next_seq + index
         if before is not None:
             event.prev, event.prev_index = before.prev, before.at
             event.before = before.payload
-        else:
-            event.prev_index = self._latest.get(event.key, -1)
-            if event.prev_index < 0:
-                event.prev = self._graves.find(event.key)
-        index = len(self.events)
-        self.events.append(event)
-        self._undo.append((event.key, self._latest.get(event.key)))
-        self._latest[event.key] = index
+        elif key in latest:
+            event.prev_index = latest[key]
+        elif self._graves is not None:
+            event.prev = self._graves.find(key)
+        events.append(event)
+        latest[key] = index
         if self.has_uniques:
-            self._hold_values(event, before)
+            self._hold_values(index, event, before)
         return index
 
     def holder(self, wire: str, value: Sortable) -> str | None:
@@ -102,35 +103,30 @@ class Overlay:
         values = self._tables.index_values(payload)
         return [(wire, v) for wire, v in values.items() if wire in uniques and v is not None]
 
-    def _hold_values(self, event: Event, before: Present | None) -> None:
+    def _hold_values(self, index: int, event: Event, before: Present | None) -> None:
         if before is not None:
             for place in self.unique_values(before.payload):
-                self._hold(place, None)
+                self._hold(index, place, None)
         if event.kind != EventKind.DELETE:
             for place in self.unique_values(event.payload):
-                self._hold(place, event.key)
+                self._hold(index, place, event.key)
 
-    def _hold(self, place: tuple[str, Sortable], key: str | None) -> None:
-        self._undo.append((place, place in self._holders, self._holders.get(place)))
-        self._holders[place] = key
+    def _hold(self, index: int, place: tuple[str, Sortable], key: str | None) -> None:
+        holders = self._holders
+        self._undo.append(_Held(index, place, place in holders, holders.get(place)))
+        holders[place] = key
 
-    def mark(self) -> Mark:
-        return Mark(len(self.events), len(self._undo))
-
-    def take_back(self, mark: Mark) -> None:
-        """Undo everything since `mark`, newest first."""
-        while len(self._undo) > mark.undo:
-            step = self._undo.pop()
-            if len(step) == 2:
-                key, index = step
-                if index is None:
-                    del self._latest[key]
-                else:
-                    self._latest[key] = index
+    def take_back(self, count: int) -> None:
+        """Undo all but the first `count` events, newest first."""
+        while self._undo and self._undo[-1].event >= count:
+            held = self._undo.pop()
+            if held.was_known:
+                self._holders[held.place] = held.holder
             else:
-                place, was_there, holder = step
-                if was_there:
-                    self._holders[place] = holder
-                else:
-                    del self._holders[place]
-        del self.events[mark.events :]
+                del self._holders[held.place]
+        while len(self.events) > count:
+            event = self.events.pop()
+            if event.prev_index >= 0:
+                self._latest[event.key] = event.prev_index
+            else:
+                del self._latest[event.key]

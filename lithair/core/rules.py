@@ -34,7 +34,7 @@ class ItemRules:
         self.schema = schema
         self.handler = handler
         self.reader = ItemReader(schema)
-        self._views = views
+        self.views = views
         self._guard = Guard(schema, self.reader)
         own = type(handler)
         self.has_hooks = any(
@@ -42,12 +42,14 @@ class ItemRules:
             for name in ("before_create", "before_update", "before_delete")
         )
         self._immutable = [f for f in schema.fields if f.immutable]
+        self.has_references = any(f.ref is not None for f in schema.fields)
         self._created = next((f for f in schema.fields if f.created), None)
         self._updated = next((f for f in schema.fields if f.updated), None)
+        self.has_times = bool(self._created or self._updated)
         self._unseen = [f.wire for f in schema.fields if f.hidden]
         self._refs = [f for f in schema.fields if f.ref is not None]
         self._ref_reader = Reader(path_of(f) for f in self._refs) if self._refs else None
-        self.needs_old = bool(self.has_hooks or self._immutable or self._created or self._updated)
+        self.needs_old = bool(self.has_hooks or self._immutable or self.has_times)
         self._lenient = msgspec.json.Decoder(_lenient_type(schema)).decode
 
     def stored(self, payload: bytes) -> Model:
@@ -73,18 +75,14 @@ class ItemRules:
         if changed:
             raise invalid(FieldError(f.wire, "is fixed when the item is created") for f in changed)
 
-    def view(self, command: Command) -> View:
-        """Give its caller's view; raises `Refusal` 400 when there can't be such a caller."""
-        return self._views[command.access]
-
-    def created(self, command: Command, body: bytes) -> Model:
-        """Read the item that a command creates; raises `Refusal`."""
-        grants = self.view(command).grants
+    def created(self, view: View, body: bytes) -> Model:
+        """Read an item that is to be created; raises `Refusal`."""
+        grants = view.grants
         return self.reader.item(body) if grants is None else self._guard.created(grants, body)
 
     def replacing(self, command: Command, payload: bytes) -> Model:
         """Read what takes the place of an item; raises `Refusal`."""
-        view = self.view(command)
+        view = self.views[command.access]
         if view.grants is not None:
             return self._guard.replacing(view, view.grants, command.body, payload)
         if not self._unseen or not command.access:
@@ -93,7 +91,7 @@ class ItemRules:
 
     def patched(self, command: Command, payload: bytes) -> Model:
         """Read what a patch makes of an item; raises `Refusal`."""
-        view = self.view(command)
+        view = self.views[command.access]
         if view.grants is not None:
             return self._guard.patched(view, view.grants, command.body, payload)
         check_depth(command.body)

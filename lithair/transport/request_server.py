@@ -46,6 +46,8 @@ PEERS_MAX: Final = (
 )
 SILENT_MS_MAX: Final = 60_000  # a peer with requests held back says hello far more often
 CLOSE_MS_MAX: Final = 1000  # the last answers leave before an ordered end
+ORDERED: Final = HEAVY | {int(Verb.CANCEL)}  # a batch of others alone goes on as it came
+_NOBLOCK: Final = int(zmq.NOBLOCK)
 AT_ONCE: Final = frozenset((int(Verb.HELLO), int(Verb.CANCEL)))
 
 
@@ -104,11 +106,14 @@ class RequestServer:
 
     def has_pending(self) -> bool:
         """Say whether `receive` would give something; to be asked after every receive and send."""
-        if self._stalled:
-            now_ms = monotonic_ms()
-            if any(peer.is_ready(now_ms) for peer in self._stalled.values()):
-                return True
-        return is_readable(self.socket)
+        return self.has_released() or is_readable(self.socket)
+
+    def has_released(self) -> bool:
+        """Say whether something that was held back may go on: nothing tells a poller of it."""
+        if not self._stalled:
+            return False
+        now_ms = monotonic_ms()
+        return any(peer.is_ready(now_ms) for peer in self._stalled.values())
 
     def receive(self, messages_max: int) -> list[tuple[bytes, list[Request]]]:
         """Give what has arrived, of at most so many messages: (peer, its requests) each."""
@@ -116,15 +121,20 @@ class RequestServer:
         now_ms = monotonic_ms()
         if self._stalled:
             received.extend(self._released(now_ms))
-        receive = self.socket.recv_multipart
+        socket = self.socket
         for _ in range(messages_max):
-            try:
-                parts = receive(zmq.NOBLOCK)
-            except zmq.Again:
+            if not is_readable(socket):  # half of what the exception of an empty socket costs
                 break
-            requests = self._taken(parts, now_ms)
+            peer = socket.recv(_NOBLOCK)
+            frame = socket.recv(_NOBLOCK, copy=False)
+            message, has_rest = frame.bytes, frame.more
+            del frame  # it holds a copy of its own, and messages may be long
+            if has_rest:
+                _discard_rest(socket)
+                continue
+            requests = self._taken(peer, message, now_ms)
             if requests:
-                received.append((parts[0], requests))
+                received.append((peer, requests))
         return received
 
     def send(self, peer: bytes, replies: Sequence[Reply]) -> None:
@@ -151,12 +161,9 @@ class RequestServer:
             self._socket.close(linger=CLOSE_MS_MAX)
         self._context.term()
 
-    def _taken(self, parts: list[bytes], now_ms: int) -> list[Request]:
-        peer = parts[0]
+    def _taken(self, peer: bytes, message: bytes, now_ms: int) -> list[Request]:
         try:
-            if len(parts) != 2:
-                raise WireError(f"a message of {len(parts) - 1} parts")
-            batch = decode_requests(parts[1])
+            batch = decode_requests(message)
         except ProtocolMismatch as error:
             log.warning("refused a message: %s", error)
             self._send_message(peer, encode_refusal(error.theirs))
@@ -172,7 +179,7 @@ class RequestServer:
         requests = batch.requests
         if not state.has_held and state.unread_bytes <= UNREAD_BYTES_MAX:
             for request in requests:
-                if request[1] in HEAVY or request[1] == Verb.CANCEL:
+                if request[1] in ORDERED:
                     break
             else:
                 return requests
@@ -266,6 +273,12 @@ class RequestServer:
         state = self._peers.get(peer)
         if state is not None:
             state.unread_bytes += len(message)
+
+
+def _discard_rest(socket: Socket) -> None:
+    """Pass over what is left of a message that has more parts than ours."""
+    parts = 1 + len(socket.recv_multipart(_NOBLOCK))
+    log.warning("refused a message: a message of %d parts", parts)
 
 
 def _looks_back(request: Request) -> bool:

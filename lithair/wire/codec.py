@@ -101,8 +101,8 @@ def decode_requests(message: bytes) -> RequestBatch:
         raise WireError("requests: no list of them")
     requests: list[Request] = []
     append = requests.append
-    for item in cast("tuple[object, ...]", items):
-        append(_request(item))
+    for fields in cast("tuple[tuple[object, ...], ...]", items):
+        append(_request(fields))
     return RequestBatch(acknowledged, requests)
 
 
@@ -253,10 +253,9 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= REQUEST_ID_MAX
 
 
-def _request(item: object) -> Request:
-    if type(item) is not tuple:
+def _request(fields: tuple[object, ...]) -> Request:
+    if type(fields) is not tuple:
         raise WireError("request: no list")
-    fields = cast("tuple[object, ...]", item)
     length = len(fields)
     if length == READ_LENGTH:
         request_id, verb, deadline_ms, access, argument = fields
@@ -265,10 +264,19 @@ def _request(item: object) -> Request:
             raise WireError("request: an unknown verb, or no argument of that verb")
         request: Request = _make(ReadRequest, fields)
     elif length == WRITE_LENGTH:
-        request_id, verb, deadline_ms, access = fields[:4]
+        request_id, verb, deadline_ms, access, command_id, key, body, if_match, hashes = fields
         if type(verb) is not int or verb not in WRITES:
             raise WireError("request: an unknown verb, or no command")
-        _check_command(fields)
+        if (
+            type(command_id) is not bytes
+            or len(command_id) != COMMAND_ID_BYTES
+            or type(key) is not str
+            or type(body) is not bytes
+            or type(hashes) is not bytes
+            or (hashes and len(hashes) != IDEMPOTENCY_BYTES)
+            or (if_match is not None and if_match is not True and not _are_counts(if_match))
+        ):
+            raise WireError("request: a part of its command is not what it must be")
         request = _make(WriteRequest, fields)
     else:
         raise WireError(f"request: a list of {length}")
@@ -287,18 +295,6 @@ def _request(item: object) -> Request:
 def _are_grants(access: str) -> bool:
     """Tell whether an access can be that of a role; what it says is for who answers to read."""
     return access.startswith(GRANTS_MARK) and len(access) <= ACCESS_CHARACTERS_MAX
-
-
-def _check_command(fields: tuple[object, ...]) -> None:
-    _, _, _, _, command_id, key, body, if_match, idempotency = fields
-    if type(command_id) is not bytes or len(command_id) != COMMAND_ID_BYTES:
-        raise WireError("request: no command id")
-    if type(key) is not str or type(body) is not bytes:
-        raise WireError("request: key or body is missing")
-    if type(idempotency) is not bytes or len(idempotency) not in (0, IDEMPOTENCY_BYTES):
-        raise WireError("request: no idempotency hashes")
-    if if_match is not None and if_match is not True and not _are_counts(if_match):
-        raise WireError("request: if_match is neither absent, nor *, nor a list of seqs")
 
 
 def _is_text(argument: object) -> bool:

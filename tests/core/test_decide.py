@@ -49,6 +49,24 @@ def test_a_body_is_refused_with_all_its_faulty_fields(
     assert (answer.status, faulty_fields(answer)) == (status, fields)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('{"name": "' + "[{" * 200 + '"}', 201),
+        ('{"name": ' + "[" * 63 + "]" * 63 + "}", 422),
+        ('{"name": ' + "[" * 64 + "]" * 64 + "}", 400),
+        ('{"name": "x", "zz": ' + "[" * 100_000 + "]" * 100_000 + "}", 400),
+        ('{"name": ' + "[" * 100_000, 400),
+        ("[" * 100_000 + "]" * 100_000, 400),
+    ],
+)
+def test_items_of_plain_fields_alone_are_refused_for_their_depth_like_all_others(
+    body: str, status: int
+) -> None:
+    bench = Bench(ModelHandler(Studio, "unused"))
+    assert bench.do(Action.CREATE, body=body).status == status
+
+
 def test_an_id_or_unique_value_that_is_taken_conflicts_until_it_is_free() -> None:
     bench = Bench()
     bench.do(Action.CREATE, body='{"id": "a", "title": "Heat"}')
