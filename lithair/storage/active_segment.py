@@ -27,7 +27,7 @@ from lithair.errors import StorageFull, SyncFailed
 from lithair.storage.files import File, Files, is_no_room, place_file, write_whole
 from lithair.storage.segment import Segment, segment_name
 
-AHEAD_BYTES_MAX: Final = 128 << 10  # of zeros: ten batches of 30 writes; more stalls one sync
+AHEAD_BYTES_MAX: Final = 64 << 10  # five batches of 30 writes; more holds one sync up
 AHEAD_SHARE: Final = 4  # a quarter of what the file has, so that small logs stay small
 _ZEROS: Final = memoryview(bytes(AHEAD_BYTES_MAX))
 
