@@ -3,10 +3,15 @@
 Law: it is on the disk, with its name, before the first frame goes into it; a frame is written whole
 behind the last one, or not at all. After a failed sync it is of no more use: the page cache may
 call bytes clean that never reached the disk.
+
+The file may be filled with zeros ahead: a sync of bytes that lie where the disk has some already
+needs no journal of the file system, and takes half as long. Zeros behind the last frame are
+nothing: room for them is never a reason to refuse a write, and `trim` takes them off before
+anything follows the segment.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lithair.core.event import Event, Position
 from lithair.core.frame import (
@@ -21,6 +26,10 @@ from lithair.core.frame import (
 from lithair.errors import StorageFull, SyncFailed
 from lithair.storage.files import File, Files, is_no_room, place_file, write_whole
 from lithair.storage.segment import Segment, segment_name
+
+AHEAD_BYTES_MAX: Final = 64 << 10  # five batches of 30 writes; more holds one sync up
+AHEAD_SHARE: Final = 4  # a quarter of what the file has, so that small logs stay small
+_ZEROS: Final = memoryview(bytes(AHEAD_BYTES_MAX))
 
 
 class LogStamp(NamedTuple):
@@ -41,6 +50,8 @@ class ActiveSegment:
         self.segment = segment
         self.file = file
         self.last_crc = last_crc
+        self._file_end = segment.end  # past the zeros, if there are any
+        self._has_room = True  # for zeros, as far as is known
 
     @classmethod
     def place(cls, files: Files, segment: Segment, data: bytes, last_crc: int) -> "ActiveSegment":
@@ -110,13 +121,49 @@ class ActiveSegment:
         try:
             write_whole(self.file, data, end)
         except OSError as error:
-            try:
-                self.file.cut(end)
-            except OSError as second:
-                raise SyncFailed(f"{path}: {error}, which can't be undone: {second}") from error
-            if not is_no_room(error):
-                raise SyncFailed(f"{path}: a write failed: {error}") from error
+            self._undo(error, end)
             raise StorageFull(f"{path}: no room for {len(data)} bytes; nothing was done") from error
+        self._file_end = max(self._file_end, end + len(data))
+
+    def _undo(self, error: OSError, end: int) -> None:
+        """Cut the file after a write that failed; raises SyncFailed unless there was no room."""
+        path = self.segment.path
+        try:
+            self.file.cut(end)
+        except OSError as second:
+            raise SyncFailed(f"{path}: {error}, which can't be undone: {second}") from error
+        if not is_no_room(error):
+            raise SyncFailed(f"{path}: a write failed: {error}") from error
+        self._file_end = end
+
+    def fill_ahead(self, frame: EncodedFrame) -> None:
+        """Write zeros behind the frame that was written last, if it has used up those before.
+
+        Where they don't fit the file goes on without. Raises SyncFailed.
+        """
+        end = self.segment.end + len(frame.data)
+        if end < self._file_end or not self._has_room:
+            return
+        zeros = _ZEROS[: end // AHEAD_SHARE]
+        try:
+            write_whole(self.file, zeros, end)
+        except OSError as error:
+            self._undo(error, end)
+            self._has_room = False
+        else:
+            self._file_end = end + len(zeros)
+
+    def trim(self) -> None:
+        """Take the zeros off, and return when that is on stable storage; raises SyncFailed."""
+        end = self.segment.end
+        if self._file_end == end:
+            return
+        try:
+            self.file.cut(end)
+        except OSError as error:
+            raise SyncFailed(f"{self.segment.path}: zeros can't be cut off: {error}") from error
+        self._file_end = end
+        self.sync()
 
     def sync(self) -> None:
         """Return when all that was written is on stable storage; raises SyncFailed."""

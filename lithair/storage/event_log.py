@@ -62,12 +62,14 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     A segment that has reached `segment_bytes_max` is not appended to any more. `durability` says
     when an append returns: synced (`always`), or accepted by the operating system; `interval` and
-    `os` differ only in whether the caller calls `sync`.
+    `os` differ only in whether the caller calls `sync`. With `always`, a segment that has
+    reached `ahead_from_bytes` is filled with zeros ahead; a smaller one is as long as its records.
     """
 
     segment_bytes_max: int = 64 << 20
     durability: Durability = "always"
     lock_wait_s: float = 3.0
+    ahead_from_bytes: int = 16 << 10
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False):
@@ -206,6 +208,8 @@ class EventLog:
             active = self._rolled(events[0].time_ms)
             frame = active.write(events, self.synced_seq)
             if self._options.durability == "always":
+                if active.segment.end >= self._options.ahead_from_bytes:
+                    active.fill_ahead(frame)
                 active.sync()
                 self.synced_seq = last_seq
         except SyncFailed as error:
@@ -224,8 +228,9 @@ class EventLog:
         return self._roll(active, now_ms)
 
     def _roll(self, active: ActiveSegment, now_ms: int) -> ActiveSegment:
-        """Sync the last segment, and begin another behind it."""
+        """Sync and trim the last segment, and begin another behind it."""
         self.sync()
+        self._trim(active)
         try:
             active = ActiveSegment.begin(
                 self._files,
@@ -241,6 +246,13 @@ class EventLog:
         self._table.add(active.segment, active.file)
         self._active = active
         return active
+
+    def _trim(self, active: ActiveSegment) -> None:
+        """See that nothing but records lies in what is not appended to any more."""
+        try:
+            active.trim()
+        except SyncFailed as error:
+            raise self._failed(str(error)) from error
 
     def seal(self) -> int:
         """See that everything so far lies in segments that are not written again.
@@ -306,6 +318,7 @@ class EventLog:
     def _write_closing(self, active: ActiveSegment) -> None:
         if active.is_empty:
             return  # an empty segment's header says it all
+        self._trim(active)
         try:
             active.write_closing(self.last_seq)
         except StorageFull:

@@ -11,6 +11,10 @@ frames after a hole are normal. The first bad frame is a torn tail, unless
 - it stands where a closing frame does and no tear (a cut, or 512-byte sectors of zeros) of the
   closing frame or of a data frame looks like that: every byte of a closing frame is predictable.
 
+Zeros up to the end of the file hold nothing: a segment that is appended to is filled ahead with
+them, and they are taken off before anything follows it. They are cut off like a torn tail, and not
+kept.
+
 Only the last segment can have a torn tail: a log rolls to a new segment after syncing the old one.
 What follows the last seq known to be synced is carried into a new segment, which appears whole,
 and only then cut off the old one. When that was interrupted, the old one has bytes at or past the
@@ -56,7 +60,7 @@ class Tail(NamedTuple):
     frames_end: int  # the same, without a closing frame
     kept_crc: int  # of the last thing kept, closing frame included: what comes next links to it
     last_seq: int
-    torn: bytes  # what follows the last good frame, to be kept aside; usually nothing
+    torn: bytes  # what follows the last good frame, without zeros at its end; to be kept aside
     torn_offset: int
     carried: Carried | None  # the good frames past `kept_end`
 
@@ -79,9 +83,8 @@ def inspect_last(segment: Segment, file: Readable, now_ms: int) -> Tail:
     """Decide what the last segment of a log holds; raises DamagedLog. Reads only."""
     size = segment.end
     scan = FrameScan(segment, file, size)
-    scan.run_through()
+    rest = _run_to_rest(scan, file, size)
     last_seq = scan.next_seq - 1
-    rest = file.read(size - scan.offset, scan.offset)
     closing = encode_closing(scan.prev_crc, last_seq)
     if rest[:CLOSING_BYTES] == closing:
         if len(rest) > CLOSING_BYTES:
@@ -89,11 +92,27 @@ def inspect_last(segment: Segment, file: Readable, now_ms: int) -> Tail:
         crc = frame_head(closing, 0).crc
         return Tail(size, scan.offset, crc, last_seq, b"", size, None)
     _refuse_damage(segment, scan, rest, closing)
+    torn = rest.rstrip(b"\0")
     if scan.synced_seq >= last_seq:
-        return Tail(scan.offset, scan.offset, scan.prev_crc, last_seq, rest, scan.offset, None)
+        return Tail(scan.offset, scan.offset, scan.prev_crc, last_seq, torn, scan.offset, None)
     kept_end, kept_crc = _unsynced_from(segment, file, scan)
     carried = _carry(segment, file, (kept_end, scan.offset), scan, now_ms)
-    return Tail(kept_end, kept_end, kept_crc, last_seq, rest, scan.offset, carried)
+    return Tail(kept_end, kept_end, kept_crc, last_seq, torn, scan.offset, carried)
+
+
+def _run_to_rest(scan: FrameScan, file: Readable, size: int) -> bytes:
+    """Go through the good frames; give what is behind them.
+
+    A server may be writing over the zeros there. So the frames are looked at once more after the
+    rest was read: what the rest can hold of a later frame was synced after the one before it.
+    """
+    scan.run_through()
+    while True:
+        offset = scan.offset
+        rest = file.read(size - offset, offset)
+        scan.run_through()
+        if scan.offset == offset:
+            return rest
 
 
 def _refuse_damage(segment: Segment, scan: FrameScan, rest: bytes, closing: bytes) -> None:
@@ -148,8 +167,8 @@ def is_tear(found: bytes, written: bytes, offset: int) -> bool:
 
 def _may_be_torn_data(rest: bytes, offset: int) -> bool:
     begin, end = _sectors(offset, len(rest))[0]
-    first = rest[begin:end]
-    return not any(first) or first[: len(DATA_MAGIC)] == DATA_MAGIC[: len(first)]
+    first = rest[begin:end].rstrip(b"\0")[: len(DATA_MAGIC)]
+    return first == DATA_MAGIC[: len(first)]
 
 
 def _sectors(offset: int, length: int) -> list[tuple[int, int]]:

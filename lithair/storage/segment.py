@@ -60,7 +60,8 @@ class Stop(NamedTuple):
 class Segment:
     """One file of the log, and what is known of it.
 
-    `end` is where its last readable frame ends, `size` the file's length. `end` only grows while
+    `end` is where its last readable frame ends, `size` the file's length: of the active segment
+    without the zeros that it is filled with ahead. `end` only grows while
     the segment is written, and `marks` is only appended to: other threads may read both.
     """
 

@@ -259,6 +259,8 @@ class _Check:
 
     def _check_tail(self, segment: Segment, file: File) -> None:
         tail = inspect_last(segment, file, segment.header.created_ms)
+        zeros = segment.size - tail.torn_offset - len(tail.torn)
+        self._found.size_bytes -= zeros
         if tail.torn:
             self._found.notes.append(
                 f"{segment.path}: {len(tail.torn)} bytes at offset {tail.torn_offset} are no whole"

@@ -44,7 +44,7 @@ class Shot(NamedTuple):
 class Script:
     """A run of the script: the shots, all facts in order, and the seqs where batches end."""
 
-    def __init__(self, options: LogOptions) -> None:
+    def __init__(self, options: LogOptions, batches: int = BATCHES) -> None:
         self.options = options
         self.shots: list[Shot] = []
         self.ends = {0}
@@ -57,7 +57,7 @@ class Script:
             self.shots.append(Shot(self.disk.fork(), verb, log.synced_seq, log.last_seq, in_flight))
 
         self.disk.watch = keep
-        for batch in range(BATCHES):
+        for batch in range(batches):
             events = self.writer.batch()
             in_flight = events[-1].seq
             self.ends.add(in_flight)
