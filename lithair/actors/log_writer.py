@@ -5,6 +5,7 @@ file descriptor when the batch is on it (or is not). Reads go on meanwhile. What
 the log is done here too, between batches.
 """
 
+import logging
 import os
 import queue
 import threading
@@ -15,6 +16,8 @@ from functools import partial
 from lithair.core.event import Event
 from lithair.errors import LithairError, StorageFull
 from lithair.storage.event_log import Appended, EventLog
+
+log = logging.getLogger(__name__)
 
 SYNC_INTERVAL_S = 0.1  # durability "interval": what a power loss may take
 RETRY_INTERVAL_S = 1.0  # how often a log that opened on a full disk is tried again
@@ -108,6 +111,10 @@ class LogWriter:
             act()
         except LithairError as error:
             self._hand_back(error)
+            return False
+        except Exception as error:  # a mistake of ours: nobody may wait for a thread that is gone
+            log.exception("the log's thread failed")
+            self._hand_back(LithairError(f"the log's thread failed: {error!r}"))
             return False
         return True
 

@@ -258,9 +258,9 @@ class ModelLoop:
         self._answer(answers, plan.events[-1].seq if plan.events else self._state.seq)
         self._send()
         self._state.commit(plan, appended.placed)
-        self._state.tables.tidy()
         if self._feed is not None and plan.events:
             self._feed.publish(plan.events, monotonic_ms())
+        self._state.tables.tidy()  # last: of a large table it takes a second
 
     def _repeat(self, outcome: Outcome) -> Answer:
         """Answer a command that was carried out before from its records in the log."""

@@ -154,13 +154,18 @@ class ActiveSegment:
             self._file_end = end + len(zeros)
 
     def trim(self) -> None:
-        """Take the zeros off, and return when that is on stable storage; raises SyncFailed."""
+        """Take the zeros off, and return when that is on stable storage.
+
+        Raises StorageFull when there is no room even for that: nothing has happened; SyncFailed.
+        """
         end = self.segment.end
         if self._file_end == end:
             return
         try:
             self.file.cut(end)
         except OSError as error:
+            if is_no_room(error):  # file systems that copy what they change
+                raise StorageFull(f"{self.segment.path}: no room to cut zeros off") from error
             raise SyncFailed(f"{self.segment.path}: zeros can't be cut off: {error}") from error
         self._file_end = end
         self.sync()

@@ -35,7 +35,7 @@ from lithair.storage.lock import hold_directory
 from lithair.storage.log_files import LogFiles
 from lithair.storage.log_past import LogPast
 from lithair.storage.opening import Opening, ReplayedFrames
-from lithair.storage.segment import EventPage
+from lithair.storage.segment import EventPage, segment_name
 from lithair.storage.snapshot import Snapshot
 
 SEGMENT_BYTES_MAX: Final = 2 << 30  # offsets are u32, and the longest frame must fit behind it
@@ -190,7 +190,8 @@ class EventLog:
             raise SyncFailed(self._failure)
 
     def _failed(self, why: str) -> SyncFailed:
-        self._failure = f"{self.directory}: nothing more is written to this log: {why}"
+        told = f"{self.directory}: nothing more is written to this log: {why}"
+        self._failure = self._failure or told
         return SyncFailed(self._failure)
 
     def append(self, events: Sequence[Event]) -> Appended:
@@ -240,9 +241,12 @@ class EventLog:
                 (active.last_crc, now_ms),
             )
         except OSError as error:
-            if is_no_room(error):
+            # The next opening goes on from one that has its name already: nothing may follow here.
+            name = segment_name(self.last_seq + 1)
+            is_placed = name in self._files.names(self.directory)
+            if is_no_room(error) and not is_placed:
                 raise StorageFull(f"{self.directory}: no room for a new segment") from error
-            raise SyncFailed(f"no new segment can be made: {error}") from error
+            raise self._failed(f"no new segment can be made: {error}") from error
         self._table.add(active.segment, active.file)
         self._active = active
         return active
@@ -318,8 +322,8 @@ class EventLog:
     def _write_closing(self, active: ActiveSegment) -> None:
         if active.is_empty:
             return  # an empty segment's header says it all
-        self._trim(active)
         try:
+            self._trim(active)
             active.write_closing(self.last_seq)
         except StorageFull:
             return  # the next opening carries the last frame over, as after a crash

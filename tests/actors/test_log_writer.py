@@ -1,11 +1,13 @@
 """The hand-over between the loop and the thread that syncs."""
 
+import select
 import threading
 import weakref
 
 from lithair.actors.log_writer import LogWriter
 from lithair.core.event import Event, EventKind
 from lithair.core.schema import schema_of
+from lithair.errors import LithairError
 from lithair.storage.event_log import Appended, EventLog, LogOptions, LogStamp
 from tests.actors.serving import Note
 from tests.support.simulated_files import SimulatedFiles
@@ -53,5 +55,17 @@ def test_a_thread_that_waits_keeps_no_batch_alive() -> None:
     writer.submit(batch)
     del batch
     assert gone.wait(10), "nothing is asked any more, and the batch is still held"
+    writer.close()
+    log.close()
+
+
+def test_a_mistake_in_the_thread_reaches_the_loop_which_ends_the_process() -> None:
+    """Else everybody would wait for ever for a thread that is gone."""
+    log, writer = started()
+    unwritable = note(1)
+    unwritable.key = None  # type: ignore[assignment]
+    writer.submit([unwritable])
+    assert select.select([writer], [], [], 10)[0]
+    assert type(writer.take()) is LithairError
     writer.close()
     log.close()

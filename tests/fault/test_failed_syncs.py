@@ -120,3 +120,16 @@ def test_a_failed_sync_at_the_close_leaves_the_log_as_after_a_crash() -> None:
         Writer(again, found, 3).write_all(2)
         _, later = opened(after.after_power_loss())
         assert later.facts[: len(writer.facts)] == writer.facts
+
+
+def test_a_directory_that_can_not_be_synced_for_want_of_room_ends_the_log_s_use() -> None:
+    """The new segment has its name by then: what went on in the old one would not be read again."""
+    disk, writer = written()
+    disk.failures.append(Failure(errno.ENOSPC, "sync_directory"))
+    with pytest.raises(SyncFailed):
+        writer.log.seal()
+    with pytest.raises(SyncFailed):
+        writer.log.append(writer.batch())
+    writer.log.close()
+    _, found = opened(disk.fork())
+    assert found.facts == writer.facts

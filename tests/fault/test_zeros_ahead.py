@@ -235,3 +235,17 @@ def test_verify_finds_a_log_sound_that_is_written_to_before_any_of_its_reads() -
         disk.watch_reads = Interruption(disk, writer, number)
         seen = checked(disk)
         assert seen.is_sound, f"written to before read {number}: {seen.damage}"
+
+
+def test_zeros_that_can_not_be_cut_off_for_want_of_room_lose_nothing() -> None:
+    """File systems that copy what they change need room to make a file shorter."""
+    disk, writer = written(20, WIDE)
+    disk.failures.append(Failure(errno.ENOSPC, "cut"))
+    with pytest.raises(StorageFull):
+        writer.log.seal()
+    disk.failures.clear()
+    writer.write_all(5)
+    disk.failures.append(Failure(errno.ENOSPC, "cut"))
+    writer.log.close()
+    _, found = opened(disk.fork(), WIDE)
+    assert found.facts == writer.facts
