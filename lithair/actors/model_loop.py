@@ -88,9 +88,9 @@ class ModelLoop:
         while True:
             self._waiter.wait(self._wait_ms())
             now_ms = monotonic_ms()
+            self._take_committed()
             if not child.stopping:
                 self._receive(now_ms)
-            self._take_committed()
             self._decide(now_ms)
             self._advance_jobs()
             self._keep_up(now_ms)
