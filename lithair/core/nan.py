@@ -42,7 +42,12 @@ def holds_nan(value: object) -> bool:
         return value.is_nan()
     if value is None or value is msgspec.UNSET:
         return False
-    return _holds(msgspec.to_builtins(value, builtin_types=(decimal.Decimal,)))
+    kept = (decimal.Decimal,)
+    return _holds(msgspec.to_builtins(value, builtin_types=kept, enc_hook=_nothing))
+
+
+def _nothing(_: object) -> None:
+    """Stand for what is no plain value: `msgspec.Raw`, in which no NaN can be."""
 
 
 def _holds(value: object) -> bool:

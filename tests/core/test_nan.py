@@ -173,6 +173,25 @@ def test_a_made_default_of_nan_is_named() -> None:
     assert (answer.status, faulty_fields(answer)) == (422, ["dec"])
 
 
+class Mixture(msgspec.Struct):
+    raw: msgspec.Raw = msgspec.Raw(b"null")
+    dec: Decimal | msgspec.UnsetType = msgspec.UNSET
+
+
+class Mixed(Model):
+    raw: msgspec.Raw = msgspec.Raw(b"null")
+    dec: Decimal | msgspec.UnsetType = msgspec.UNSET
+    inner: Mixture | None = None
+
+
+def test_fields_without_a_value_or_a_type_are_no_hindrance() -> None:
+    bench = Bench(ModelHandler(Mixed, "unused"))
+    for body in (b"{}", b'{"raw": [1], "inner": {"raw": "NaN"}}', b'{"inner": {"dec": "1"}}'):
+        assert bench.do(Action.CREATE, body=body).status == 201
+    answer = bench.do(Action.CREATE, body=b'{"inner": {"raw": 1, "dec": "NaN"}}')
+    assert faulty_fields(answer) == ["inner"]
+
+
 class Tree(Model):
     decimal: str = "decimal"
     inner: "list[Tree]" = []
