@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 
 from lithair.core.event import Slot
 from lithair.core.index import SortedIndex
+from lithair.core.nan import NAN
 from lithair.core.query import Filter
 from lithair.core.section import Section
 from lithair.core.tables import Tables
@@ -75,6 +76,8 @@ def _choose_one_by_one(tables: Tables, test: Filter) -> Choice | None:
     """Choose by values of which each has one item at most: of a `Unique` field, or ids."""
     if test.operator not in ("=", "[") or None in test.operands:
         return None
+    if NAN in test.operands:  # the one value that several items of an old log may have
+        return None
     index = tables.uniques.get(test.path.text)
     values = {value for value in test.operands if value is not None}
     if index is not None:
@@ -95,6 +98,7 @@ def section_of(tables: Tables, tests: Sequence[Filter]) -> Section:
         if test.operator == "="
         and test.path.text in tables.columns
         and (value := test.operands[0]) is not None
+        and value is not NAN  # a unique index can't tell how many have it
     ]
     if not single:
         return tables.sections.take_whole()

@@ -13,6 +13,7 @@ import msgspec
 from lithair.core.command import Command, Reference
 from lithair.core.guard import Guard
 from lithair.core.merge import merge_patch
+from lithair.core.nan import holds_nan
 from lithair.core.overlay import Overlay, Present
 from lithair.core.schema import Schema
 from lithair.core.shape import Reader, nullable
@@ -71,7 +72,10 @@ class ItemRules:
 
     def check_immutable(self, old: Model, new: Model) -> None:
         """Refuse a write that changes a field which is fixed at creation."""
-        changed = changed_fields(old, new, self._immutable)
+        fixed = self._immutable
+        if fixed and self.reader.decimals:  # a NaN of an old log may be mended: nothing else fits
+            fixed = [f for f in fixed if not holds_nan(getattr(old, f.name))]
+        changed = changed_fields(old, new, fixed)
         if changed:
             raise invalid(FieldError(f.wire, "is fixed when the item is created") for f in changed)
 

@@ -22,6 +22,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import NODEFAULT, inspect
 
+from lithair.core.nan import holds_nan
 from lithair.core.schema_text import default_text, is_widened, shape_of, type_text
 from lithair.errors import DeclarationError
 from lithair.fields import Marker, Permission
@@ -248,7 +249,9 @@ def _check_default(model: str, field: FieldInfo) -> None:
     if field.default_json is None or field.primary_key:
         return
     try:
-        msgspec.json.decode(field.default_json, type=field.type)
+        default = msgspec.json.decode(field.default_json, type=field.type)
+        if holds_nan(default):
+            raise msgspec.ValidationError("NaN is not a number")
     except msgspec.ValidationError as error:
         raise DeclarationError(
             f"{model}.{field.name}: its default {field.default_json.decode()} is not allowed by"

@@ -12,6 +12,7 @@ from lithair.core.event import EventKind, Slot
 from lithair.core.eviction import EvictionQueue
 from lithair.core.index import SortedIndex, UniqueIndex
 from lithair.core.kept import HOT, Kept, is_hot
+from lithair.core.nan import NAN
 from lithair.core.projection import Projection
 from lithair.core.schema import FieldInfo, Schema
 from lithair.core.section import Sections
@@ -188,7 +189,7 @@ class Tables:
         index, keys = self.uniques[wire], self.projection.keys
         for value, slot in pairs:
             other = None if value is None else index.find(value)
-            if other is not None:
+            if other is not None and value is not NAN:  # old logs may hold several of it
                 raise BrokenUnique(wire, str(keys[other]), str(keys[slot]))
             index.add(value, slot)
 

@@ -7,11 +7,12 @@ succeeds or says nothing; a second one, field by field, finds all faulty top-lev
 import math
 import re
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from lithair.core.ids import id_problem
+from lithair.core.nan import holds_nan, names_type, nan_fault
 from lithair.core.problem import Refusal
 from lithair.core.schema import FieldInfo, Schema
 from lithair.errors import FieldError, ValidationFailed
@@ -63,9 +64,17 @@ class ItemReader:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._decode = msgspec.json.Decoder(schema.model).decode
+        self._decode: Callable[[bytes], Model] = msgspec.json.Decoder(schema.model).decode
         self.encode = msgspec.json.Encoder().encode
-        self._field_decoders = {f.wire: msgspec.json.Decoder(f.type).decode for f in schema.fields}
+        self._field_decoders: dict[str, Callable[[bytes], object]] = {
+            f.wire: msgspec.json.Decoder(f.type).decode for f in schema.fields
+        }
+        self.decimals = decimal_fields(schema)
+        if self.decimals:  # the others pay nothing for them
+            self._decode = _without_nan(self._decode, self.decimals)
+            for field in self.decimals:
+                decode = self._field_decoders[field.wire]
+                self._field_decoders[field.wire] = _field_without_nan(decode, field)
         self._id_in_json = f'"{schema.key.wire}"'.encode()
         # No other fields are allowed: what decodes as an item of scalars can't be nested.
         self._is_flat = all(f.scalar for f in schema.fields)
@@ -153,6 +162,51 @@ class ItemReader:
         payload = encode_exactly(item)
         self.item(payload)
         return payload
+
+
+def decimal_fields(schema: Schema) -> list[FieldInfo]:
+    """Give the fields that may hold a `Decimal`, at any depth."""
+    described = msgspec.json.decode(schema.description)["fields"]
+    types = [(f, described[f.wire]["type"]) for f in schema.fields]
+    found = [f for f, kind in types if names_type(kind, "decimal")]
+    # A type that refers to the model itself may hold what its other fields do.
+    return found and [f for f, kind in types if f in found or names_type(kind, "up")]
+
+
+def _without_nan(
+    decode: Callable[[bytes], Model], fields: list[FieldInfo]
+) -> Callable[[bytes], Model]:
+    """Make a decoding of items that refuses a NaN, wherever it comes from."""
+
+    def checked(body: bytes) -> Model:
+        try:
+            item = decode(body)
+        except TypeError as error:  # a set of decimals can't hold a signalling NaN
+            raise msgspec.ValidationError(str(error)) from None
+        found = [f for f in fields if holds_nan(getattr(item, f.name))]
+        if found:
+            raise invalid(nan_fault(f.wire, nullable=f.nullable) for f in found)
+        return item
+
+    return checked
+
+
+def _field_without_nan(
+    decode: Callable[[bytes], object], field: FieldInfo
+) -> Callable[[bytes], object]:
+    """Make the same of one field, which raises `ValidationError`."""
+    fault = nan_fault(field.wire, nullable=field.nullable).message
+
+    def checked(raw: bytes) -> object:
+        try:
+            value = decode(raw)
+        except TypeError:
+            raise msgspec.ValidationError(fault) from None
+        if holds_nan(value):
+            raise msgspec.ValidationError(fault)
+        return value
+
+    return checked
 
 
 def encode_exactly(value: object) -> bytes:

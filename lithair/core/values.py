@@ -15,6 +15,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from lithair.core.nan import NAN
 from lithair.core.schema import FieldInfo
 
 UTC = dt.UTC
@@ -44,6 +45,12 @@ def _of_time(value: object) -> Sortable:
     return typing.cast(dt.time, value).isoformat()
 
 
+def _of_decimal(value: object) -> Sortable:
+    # An old log may hold a NaN, with which Python refuses to compare.
+    number = typing.cast(decimal.Decimal, value)
+    return itself(NAN if number.is_nan() else number)
+
+
 def _of_enum(value: object) -> Sortable:
     return _of_mixed(typing.cast(enum.Enum, value).value)
 
@@ -53,7 +60,7 @@ def _of_mixed(value: object) -> Sortable:
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool):
-        return (0, "", value)
+        return (0, "", _of_decimal(value) if isinstance(value, decimal.Decimal) else value)
     if isinstance(value, dt.datetime):
         value = _of_datetime(value)
     elif isinstance(value, dt.time):
@@ -91,6 +98,8 @@ def sortable_type(hint: object) -> Sort:
             return _of_enum
         if issubclass(kind, dt.datetime):
             return _of_datetime
+        if issubclass(kind, decimal.Decimal):
+            return _of_decimal
         if issubclass(kind, dt.time):
             return _of_time
         return _of_mixed if issubclass(kind, msgspec.Struct) else itself

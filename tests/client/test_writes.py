@@ -1,5 +1,7 @@
 """What handles write, and how they are refused."""
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -42,6 +44,24 @@ def test_an_item_that_is_not_valid_names_all_its_faults(client: Client) -> None:
     with pytest.raises(ValidationFailed) as refused:
         client.model("Book").create({"title": "", "year": "x", "from": 5, "nothing": 1})
     assert {e.field for e in refused.value.errors} == {"title", "year", "from", "nothing"}
+
+
+@pytest.mark.parametrize("nan", ["NaN", "sNaN"])
+def test_a_decimal_that_is_nan_is_refused(books: Handle[Book], nan: str) -> None:
+    """The field is named, and the model goes on."""
+    bad, made = Decimal(nan), books.create(Book(title="Emma"))
+    writes: list[Callable[[], object]] = [
+        lambda: books.create(Book(title="Emma", cost=bad)),
+        lambda: books.replace(made.id, Book(title="Emma", cost=bad)),
+        lambda: books.patch(made.id, {"cost": bad}),
+        lambda: books.bulk_create([Book(title="Emma", cost=bad)]),
+        lambda: books.apply_replicated_item(Book(id=made.id, title="Emma", cost=bad)),
+    ]
+    for write in writes:
+        with pytest.raises(ValidationFailed) as refused:
+            write()
+        assert [e.field for e in refused.value.errors] in (["cost"], ["[0].cost"])
+    assert [book.id for book in books.list(sort="cost").data] == [made.id]
 
 
 def test_something_that_is_no_item_is_refused_before_it_is_sent(books: Handle[Book]) -> None:
