@@ -243,7 +243,7 @@ class ModelLoop:
             plan, self._plan = self._plan, None
             self._answer(self._state.abandon(plan, done), self._state.seq)
         else:
-            raise done  # a failed sync: nothing is answered, the process starts again from the disk
+            raise done  # a failed sync, or ours: nothing is answered, the next start asks the disk
 
     def _commit(self, appended: Appended) -> None:
         """Answer what is on the disk, then take it in: gateways work on the answers meanwhile."""

@@ -5,8 +5,8 @@ behind the last one, or not at all. After a failed sync it is of no more use: th
 call bytes clean that never reached the disk.
 
 The file may be filled with zeros ahead: a sync of bytes that lie where the disk has some already
-needs no journal of the file system, and takes half as long. Zeros behind the last frame are
-nothing: room for them is never a reason to refuse a write, and `trim` takes them off before
+needs no journal of the file system, and takes two thirds of the time. Zeros behind the last frame
+are nothing: room for them is never a reason to refuse a write, and `trim` takes them off before
 anything follows the segment.
 """
 

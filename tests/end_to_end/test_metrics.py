@@ -86,11 +86,13 @@ def test_a_stopped_model_process_is_told_as_down_within_a_second_and_is_replaced
 def test_scrapes_that_come_together_wait_for_a_stuck_model_together(server: Started) -> None:
     """One after the other they would take a second each."""
     server.child("model letters").send_signal(signal.SIGSTOP)
+    asked_s = time.monotonic()
     scrape(server)
+    one_s = max(time.monotonic() - asked_s, SCRAPE_MAX_S)  # longer on a busy machine
     with ThreadPoolExecutor(TOGETHER) as threads:
         asked_s = time.monotonic()
         answers = list(threads.map(scrape, [server] * TOGETHER))
-        assert time.monotonic() - asked_s < TOGETHER / 2 * SCRAPE_MAX_S
+        assert time.monotonic() - asked_s < 2 * one_s + SLACK_S
     assert {found["lithair_model_up", "stamps"] for found in answers} == {1.0}
 
 

@@ -18,18 +18,24 @@ WIDE_INTERVAL = LogOptions(segment_bytes_max=1 << 20, lock_wait_s=0, durability=
 PATH = f"{DIRECTORY}/00000000000000000001.raftlog"
 
 
-def test_a_hole_in_an_unsynced_frame_is_a_torn_tail() -> None:
-    disk = SimulatedFiles()
-    log, found = opened(disk, WIDE)
-    writer = Writer(log, found, 1)
-    writer.write_all(12)
-    acknowledged = len(writer.facts)
+def before_the_sync(disk: SimulatedFiles, writer: Writer) -> tuple[SimulatedFiles, range]:
+    """Write a long frame; give the disk before its sync, and the pages that it may lose."""
     shots: list[SimulatedFiles] = []
     disk.watch = lambda verb, _path: shots.append(disk.fork()) if verb == "sync" else None
     writer.append(writer.batch(90))
     in_flight = shots[0]
     synced = len(in_flight.names_synced[PATH].synced)
     pages = range(synced // PAGE_BYTES, -(-len(in_flight.names_cached[PATH].cached) // PAGE_BYTES))
+    return in_flight, pages
+
+
+def test_a_hole_in_an_unsynced_frame_is_a_torn_tail() -> None:
+    disk = SimulatedFiles()
+    log, found = opened(disk, WIDE)
+    writer = Writer(log, found, 1)
+    writer.write_all(12)
+    acknowledged = len(writer.facts)
+    in_flight, pages = before_the_sync(disk, writer)
     assert len(pages) >= 4
     for count in range(1, len(pages) + 1):
         for lost in combinations(pages, count):

@@ -13,6 +13,7 @@ from lithair.storage.log_reader import LogReader, paths_to
 from lithair.storage.segment import SUFFIX
 from lithair.storage.verify import Verified, verify
 from tests.fault.test_crash_states import Script, tally
+from tests.fault.test_holes import before_the_sync
 from tests.storage.backups import BACKUP, backed_up
 from tests.storage.samples import ALWAYS, DIRECTORY, Writer, fact_of, opened
 from tests.support.simulated_files import PAGE_BYTES, Failure, SimulatedFiles
@@ -106,12 +107,7 @@ def test_a_file_that_grew_by_zeros_without_its_frame_is_the_log_before() -> None
     """A power loss may leave the length and not the bytes, or a frame without some of its pages."""
     disk, writer = written(60, WIDE)
     acknowledged = len(writer.facts)
-    shots: list[SimulatedFiles] = []
-    disk.watch = lambda verb, _path: shots.append(disk.fork()) if verb == "sync" else None
-    writer.append(writer.batch(90))
-    in_flight = shots[0]
-    synced = len(in_flight.names_synced[PATH].synced)
-    pages = range(synced // PAGE_BYTES, -(-len(in_flight.names_cached[PATH].cached) // PAGE_BYTES))
+    in_flight, pages = before_the_sync(disk, writer)
     for count in range(1, len(pages) + 1):
         for lost in combinations(pages, count):
             after = in_flight.after_power_loss(1 << 30, 0, lost)
