@@ -20,7 +20,10 @@ GONE_MAX_S = 2.0  # what the contract gives children after their supervisor's de
 
 
 class Started:
-    """`lithair run app.py` in a directory. Leaving it kills whatever is left."""
+    """`lithair run app.py` in a directory. Leaving it kills whatever is left.
+
+    Entering it waits until it is ready or has ended: a command finds the server it asks.
+    """
 
     def __init__(
         self,
@@ -48,6 +51,11 @@ class Started:
         self._reader.start()
 
     def __enter__(self) -> "Started":
+        try:
+            wait_until(self._is_settled, "the server to be ready or to end", START_MAX_S)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +80,7 @@ class Started:
         def look() -> str | None:
             if self.process.poll() is not None:
                 raise AssertionError(f"it ended with {self.process.returncode}:\n{self.log}")
-            found = READY.search("".join(self.said))
+            found = self._ready()
             return found[1] if found else None
 
         return wait_until(look, "the server to be ready", START_MAX_S)
@@ -107,6 +115,12 @@ class Started:
         self.living()
         self.process.send_signal(number)
         return self.process.wait(STOP_MAX_S)
+
+    def _ready(self) -> "re.Match[str] | None":
+        return READY.search("".join(self.said))
+
+    def _is_settled(self) -> bool:
+        return self._ready() is not None or self.process.poll() is not None
 
     def _read(self) -> None:
         assert self.process.stdout is not None
