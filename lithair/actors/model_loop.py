@@ -19,6 +19,7 @@ from lithair.actors.model_reads import Limits, ModelReads, may_ask, unknown
 from lithair.actors.references import References
 from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.actors.upkeep import MAINTENANCE, Keeper, Upkeep
+from lithair.core.batch_size import BatchSize
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
@@ -69,6 +70,7 @@ class ModelLoop:
         self._writer = writer
         self._pending: list[Command] = []
         self._plan: Plan | None = None
+        self._batch_size = BatchSize()
         self._kept_seq = 0  # up to which upkeep has seen what was written
         self._has_upkeep = False  # there is more of it to do at once
         self._submitted_s = 0.0  # when its batch was handed to the disk
@@ -116,6 +118,8 @@ class ModelLoop:
     def _wait_ms(self) -> int:
         if self.jobs or self._has_upkeep or self._server.has_released():
             return 0
+        if self._pending and self._plan is None:
+            return 0  # the batch before came to nothing, so nothing wakes us for these
         return PARKED_MS if self._parked() else IDLE_MS
 
     # Requests
@@ -218,9 +222,10 @@ class ModelLoop:
         return decidable
 
     def _next_batch(self) -> list[Command]:
-        """Take as many commands as one frame of the log carries well; at least one."""
+        """Take the commands that go together, no more than one frame carries well; at least one."""
         size = count = 0
-        for command in self._pending[:COMMANDS_PER_PLAN]:
+        most = min(self._batch_size.of(len(self._pending)), COMMANDS_PER_PLAN)
+        for command in self._pending[:most]:
             size += len(command.body)
             count += 1
             if size > BODY_BYTES_PER_PLAN:
@@ -236,7 +241,9 @@ class ModelLoop:
         if isinstance(done, Appended):
             assert self._plan is not None
             kinds = [event.kind for event in self._plan.events]
-            self._counting.committed(kinds, time.monotonic() - self._submitted_s)
+            synced_s = time.monotonic() - self._submitted_s
+            self._counting.committed(kinds, synced_s)
+            self._batch_size.synced(synced_s, len(self._plan.outcomes) + len(self._pending))
             self._commit(done)
         elif isinstance(done, StorageFull):
             assert self._plan is not None

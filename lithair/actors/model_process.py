@@ -4,7 +4,6 @@ Law: nothing is served before the whole log was replayed and checked. A log that
 or of another declaration ends the process with a sentence; it never serves a part of it.
 """
 
-import ctypes
 import gc
 import logging
 import os
@@ -16,6 +15,7 @@ from functools import partial
 from typing import Final, cast
 
 from lithair.accounts import USERS
+from lithair.actors import heap
 from lithair.actors.backup_work import BackupWork, Subject
 from lithair.actors.changes import Changes
 from lithair.actors.cleanup import (
@@ -63,6 +63,7 @@ TITLES: Final[dict[type[Task], str]] = {CompactTask: "compaction", PurgeTask: "p
 
 def run(child: Child) -> None:
     """Serve the model that the child is named after, until it is told to stop."""
+    heap.grow_in_place()
     model = child.declaration.model_of_process(child.name)
     if model.data_dir:
         serve(child, OsFiles())
@@ -207,13 +208,6 @@ def _references(child: Child, loop: ModelLoop) -> References:
     return References(connect, loop.resume, loop.refuse)
 
 
-def _give_back_memory() -> None:
-    """Give the system back what opening needed for a while: 40 MB of 750 at a million items."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
-    if trim is not None:
-        trim(0)
-
-
 def _open(child: Child, model: ModelDeclaration, state: ModelState, files: Files) -> EventLog:
     """Open and replay the log; ends the process with a sentence where that can't be done."""
     schema = state.schema
@@ -227,7 +221,7 @@ def _open(child: Child, model: ModelDeclaration, state: ModelState, files: Files
         child.phase(REPLAYING)
         load(event_log, state, now_ms, child.count_progress)
         gc.freeze()  # a look for cycles needn't go through a million items that stay
-        _give_back_memory()
+        heap.give_back()
     except DamagedLog as error:
         child.fail(str(error), EXIT_DAMAGED)
     except LockedByOther as error:

@@ -70,7 +70,7 @@ def test_reads_do_not_wait_for_a_sync_and_see_nothing_of_what_is_being_synced(
     assert served.ask(Verb.GET, "a").seq == 3
 
 
-def test_writes_that_gather_behind_a_sync_share_the_next_one(
+def test_writes_that_gather_behind_a_sync_share_the_next_ones(
     disk: SimulatedFiles, served: Served
 ) -> None:
     let_sync, syncs = threading.Event(), list[str]()
@@ -87,7 +87,7 @@ def test_writes_that_gather_behind_a_sync_share_the_next_one(
     wait_until(lambda: served.ask(Verb.STATS), "the loop has taken all of them")
     let_sync.set()
     assert {wait_until(look, "a write").status for look in looks} == {201}
-    assert len(syncs) == 2
+    assert len(syncs) in (2, 3), "all 49 together, or by halves where that sync was a short one"
 
 
 def test_a_full_disk_refuses_writes_until_there_is_room(
