@@ -1,8 +1,8 @@
 """The loop of a model process: drain, decide, hand to the disk, answer; around a pure state.
 
-Law: reads are answered from the committed state at once, whatever the disk does. Writes gather
-while one batch is being synced, and are decided together when it is committed. An answer to a write
-leaves only after its batch is on the disk.
+Law: reads are answered from the committed state, and wait for no slow disk. Writes gather while one
+batch is being synced, and are decided together when it is committed. An answer to a write leaves
+only after its batch is on the disk.
 """
 
 import logging
@@ -19,7 +19,7 @@ from lithair.actors.model_reads import Limits, ModelReads, may_ask, unknown
 from lithair.actors.references import References
 from lithair.actors.time_travel import PastQuestion, TimeTravel
 from lithair.actors.upkeep import MAINTENANCE, Keeper, Upkeep
-from lithair.core.batch_size import BatchSize
+from lithair.actors.write_queue import WriteQueue
 from lithair.core.command import Action, Answer, Command, Outcome, Plan
 from lithair.core.model_state import ModelState
 from lithair.core.problem import Refusal, problem_of
@@ -34,8 +34,6 @@ from lithair.wire.messages import ReadRequest, Reply, WriteRequest
 from lithair.wire.protocol import Verb
 
 MESSAGES_PER_TURN = 256  # so that one turn stays short even when every client sends at once
-COMMANDS_PER_PLAN = 4096  # a batch decides in some 20 ms at most; reads wait no longer than that
-BODY_BYTES_PER_PLAN = 16 << 20  # a frame has 512 MiB at most, and defaults make items longer
 SLICE_S = 0.001  # what a long read may take between two looks at the socket
 IDLE_MS = 250  # how often an idle loop looks at deadlines
 PARKED_MS = 20  # the same while writes wait for other models
@@ -68,9 +66,8 @@ class ModelLoop:
         self._log = event_log
         self._server = server
         self._writer = writer
-        self._pending: list[Command] = []
+        self._waiting = WriteQueue()
         self._plan: Plan | None = None
-        self._batch_size = BatchSize()
         self._kept_seq = 0  # up to which upkeep has seen what was written
         self._has_upkeep = False  # there is more of it to do at once
         self._submitted_s = 0.0  # when its batch was handed to the disk
@@ -110,7 +107,7 @@ class ModelLoop:
         """Say how it goes: while a batch is with the disk, only the disk's answer is progress."""
         child = self._child
         reads = bool(self.jobs) or bool(self._reads.past)
-        child.pending = bool(self._pending) or self._writer.is_busy or reads
+        child.pending = bool(self._waiting) or self._writer.is_busy or reads
         child.detail = SYNCING if self._writer.is_busy else ""
         if not self._writer.is_busy:
             child.progress += 1
@@ -118,7 +115,7 @@ class ModelLoop:
     def _wait_ms(self) -> int:
         if self.jobs or self._has_upkeep or self._server.has_released():
             return 0
-        if self._pending and self._plan is None:
+        if self._waiting and self._plan is None:
             return 0  # the batch before came to nothing, so nothing wakes us for these
         return PARKED_MS if self._parked() else IDLE_MS
 
@@ -145,7 +142,7 @@ class ModelLoop:
             self._refuse(peer, request_id, error)
             return
         self._counting.writes += 1
-        self._pending.append(
+        self._waiting.add(
             Command(
                 action=action,
                 command_id=command_id,
@@ -189,9 +186,9 @@ class ModelLoop:
 
     def _decide(self, now_ms: int) -> None:
         """Decide what has gathered, unless a batch is still with the disk."""
-        if not self._pending or self._plan is not None:
+        if not self._waiting or self._plan is not None:
             return
-        batch = self._next_batch()
+        batch = self._waiting.take()
         wall_ms = time.time_ns() // 1_000_000
         try:
             plan = self._state.decide(batch, wall_ms, new_id)
@@ -202,11 +199,16 @@ class ModelLoop:
             assert self.references is not None, "a model without references has parked a command"
             self.references.park(plan.parked, now_ms)
         self._plan = plan
-        if plan.events:
-            self._submitted_s = time.monotonic()
-            self._writer.submit(plan.events)
-        else:
+        if not plan.events:
             self._commit(Appended([]))
+            return
+        self._submitted_s = time.monotonic()
+        self._child.pending, self._child.detail = True, SYNCING
+        done = self._writer.submit(plan.events)
+        if done is not None:
+            if not self._child.stopping:
+                self._receive(monotonic_ms())  # what came meanwhile tells how many are unanswered
+            self._take(done)
 
     def _decidable(self, batch: list[Command], wall_ms: int) -> list[Command]:
         """Give the commands that can be decided; the others are refused."""
@@ -221,29 +223,19 @@ class ModelLoop:
                 decidable.append(command)
         return decidable
 
-    def _next_batch(self) -> list[Command]:
-        """Take the commands that go together, no more than one frame carries well; at least one."""
-        size = count = 0
-        most = min(self._batch_size.of(len(self._pending)), COMMANDS_PER_PLAN)
-        for command in self._pending[:most]:
-            size += len(command.body)
-            count += 1
-            if size > BODY_BYTES_PER_PLAN:
-                break
-        batch = self._pending[:count]
-        del self._pending[:count]
-        return batch
-
     def _take_committed(self) -> None:
         done = self._writer.take()
-        if done is None:
-            return
+        if done is not None:
+            self._take(done)
+
+    def _take(self, done: Appended | LithairError) -> None:
+        """Take in what became of the batch that the disk had."""
         if isinstance(done, Appended):
             assert self._plan is not None
             kinds = [event.kind for event in self._plan.events]
-            synced_s = time.monotonic() - self._submitted_s
-            self._counting.committed(kinds, synced_s)
-            self._batch_size.synced(synced_s, len(self._plan.outcomes) + len(self._pending))
+            seconds = time.monotonic() - self._submitted_s
+            self._counting.committed(kinds, seconds)
+            self._waiting.committed(len(self._plan.outcomes), seconds)
             self._commit(done)
         elif isinstance(done, StorageFull):
             assert self._plan is not None
@@ -327,7 +319,7 @@ class ModelLoop:
 
     def resume(self, command: Command) -> None:
         """Take a command back whose references are known now, or one of this process's own."""
-        self._pending.append(command)
+        self._waiting.add(command)
 
     def refuse(self, command: Command, refusal: Refusal) -> None:
         answer = Answer(command, refusal.status, problem_of(refusal))

@@ -220,13 +220,20 @@ class EventLog:
         segment = active.segment.first_seq
         return Appended([Placed(Position(segment, at), length) for at, length in frame.records])
 
+    @property
+    def begins_segment(self) -> bool:
+        """Say whether the next append begins a segment, which takes several syncs."""
+        active = self._active
+        return active is None or self._is_full(active)
+
+    def _is_full(self, active: ActiveSegment) -> bool:
+        return active.segment.end >= self._options.segment_bytes_max and not active.is_empty
+
     def _rolled(self, now_ms: int) -> ActiveSegment:
         """Give the segment to append to: a new one when the last has reached its size."""
         active = self._active
         assert active is not None, "the log was made ready"
-        if active.segment.end < self._options.segment_bytes_max or active.is_empty:
-            return active
-        return self._roll(active, now_ms)
+        return self._roll(active, now_ms) if self._is_full(active) else active
 
     def _roll(self, active: ActiveSegment, now_ms: int) -> ActiveSegment:
         """Sync and trim the last segment, and begin another behind it."""

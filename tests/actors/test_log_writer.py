@@ -2,15 +2,19 @@
 
 import select
 import threading
+import time
 import weakref
 
-from lithair.actors.log_writer import LogWriter
+import pytest
+
+from lithair.actors.log_writer import SYNC_INTERVAL_S, LogWriter
 from lithair.core.event import Event, EventKind
 from lithair.core.schema import schema_of
 from lithair.errors import LithairError
-from lithair.storage.event_log import Appended, EventLog, LogOptions, LogStamp
+from lithair.storage.event_log import Appended, Durability, EventLog, LogOptions, LogStamp
 from tests.actors.serving import Note
 from tests.support.simulated_files import SimulatedFiles
+from tests.support.waiting import wait_until
 
 BATCHES = 500
 
@@ -19,29 +23,58 @@ class Batch(list[Event]):
     """A list that tells when it is gone."""
 
 
-def started() -> tuple[EventLog, LogWriter]:
+def started(
+    durability: Durability = "os", disk: SimulatedFiles | None = None
+) -> tuple[EventLog, LogWriter]:
     schema = schema_of(Note)
     stamp = LogStamp(schema.name, schema.fingerprint, schema.description)
-    log = EventLog.open(SimulatedFiles(), "/data", stamp, LogOptions(durability="os"), 0)
+    options = LogOptions(durability=durability)
+    log = EventLog.open(disk or SimulatedFiles(), "/data", stamp, options, 0)
     for _ in log.replay():
         pass
-    writer = LogWriter(log, "os")
+    writer = LogWriter(log, durability)
     writer.start()
     return log, writer
+
+
+def appended(writer: LogWriter, events: list[Event]) -> Appended | LithairError:
+    """Give what became of a batch, whoever appends it."""
+    done = writer.submit(events)
+    if done is not None:
+        return done
+    return taken(writer)
+
+
+def taken(writer: LogWriter) -> Appended | LithairError:
+    done = wait_until(writer.take, "the thread's answer", every_s=0)
+    assert isinstance(done, Appended | LithairError)
+    return done
+
+
+def used_to_speed(log: EventLog, writer: LogWriter) -> None:
+    """Append until the loop does it itself."""
+    for _ in range(BATCHES):
+        if writer.submit([note(log.last_seq + 1)]) is not None:
+            return
+        taken(writer)
+    raise AssertionError(f"{BATCHES} appends to memory are not quick")
 
 
 def note(seq: int) -> Event:
     return Event(seq, seq, EventKind.CREATE, str(seq), b"{}")
 
 
+def unwritable(seq: int) -> Event:
+    event = note(seq)
+    event.key = None  # type: ignore[assignment]
+    return event
+
+
 def test_a_result_taken_the_moment_it_is_there_leaves_nothing_behind() -> None:
     """The loop looks in every turn, and may find a batch before it was woken for it."""
     log, writer = started()
     for seq in range(1, BATCHES + 1):
-        writer.submit([note(seq)])
-        while (done := writer.take()) is None:
-            pass
-        assert isinstance(done, Appended)
+        assert isinstance(appended(writer, [note(seq)]), Appended)
     writer.close()
     log.close()
 
@@ -62,10 +95,75 @@ def test_a_thread_that_waits_keeps_no_batch_alive() -> None:
 def test_a_mistake_in_the_thread_reaches_the_loop_which_ends_the_process() -> None:
     """Else everybody would wait for ever for a thread that is gone."""
     log, writer = started()
-    unwritable = note(1)
-    unwritable.key = None  # type: ignore[assignment]
-    writer.submit([unwritable])
+    writer.submit([unwritable(1)])
     assert select.select([writer], [], [], 10)[0]
     assert type(writer.take()) is LithairError
+    writer.close()
+    log.close()
+
+
+def test_a_mistake_in_the_loop_is_told_like_one_in_the_thread() -> None:
+    log, writer = started()
+    used_to_speed(log, writer)
+    assert type(writer.submit([unwritable(log.last_seq + 1)])) is LithairError
+    writer.close()
+    log.close()
+
+
+def test_a_slow_disk_is_left_to_the_thread() -> None:
+    disk = SimulatedFiles()
+    log, writer = started("always", disk)
+    used_to_speed(log, writer)
+
+    def hold(verb: str, _path: str) -> None:
+        if verb == "sync":
+            until = time.monotonic() + 0.1
+            wait_until(lambda: time.monotonic() > until, "a slow sync")
+
+    disk.watch = hold
+    assert isinstance(writer.submit([note(log.last_seq + 1)]), Appended), "nobody knew before"
+    disk.watch = None
+    assert writer.submit([note(log.last_seq + 1)]) is None
+    assert isinstance(taken(writer), Appended)
+    used_to_speed(log, writer)
+    writer.close()
+    log.close()
+
+
+def test_a_batch_comes_after_what_was_asked_before_it() -> None:
+    log, writer = started()
+    used_to_speed(log, writer)
+    before, go_on, seen = log.last_seq, threading.Event(), list[int]()
+
+    def act() -> None:
+        assert go_on.wait(10)
+        seen.append(log.last_seq)
+
+    writer.ask(act)
+    assert writer.submit([note(before + 1)]) is None
+    assert writer.take() is None
+    go_on.set()
+    assert isinstance(taken(writer), Appended)
+    assert seen == [before]
+    writer.close()
+    log.close()
+
+
+@pytest.mark.parametrize("is_in_thread", [True, False])
+def test_an_interval_is_kept_while_batches_come_without_a_pause(is_in_thread: bool) -> None:
+    disk, syncs = SimulatedFiles(), list[float]()
+    log, writer = started("interval", disk)
+
+    def count(verb: str, _path: str) -> None:
+        if verb == "sync":
+            syncs.append(time.monotonic())
+
+    disk.watch = count
+    end = time.monotonic() + 5 * SYNC_INTERVAL_S
+    while time.monotonic() < end:
+        if is_in_thread:
+            writer.ask(lambda: None)  # so the loop leaves the batch to the thread, too
+        assert isinstance(appended(writer, [note(log.last_seq + 1)]), Appended)
+    assert len(syncs) >= 3
     writer.close()
     log.close()
