@@ -2,9 +2,9 @@
 
 Law: at most one batch is in its hands. While the disk is quick, a batch is appended at once, in the
 loop's own thread: two wake-ups of a thread take longer than such a sync. Otherwise a thread of its
-own does it, the loop never waits for the disk, and is woken through a file descriptor when the
-batch is on it (or is not). Reads go on meanwhile. Whatever else changes the log is done by that
-thread too, between batches.
+own does it, the loop doesn't wait for the disk, and is woken through a file descriptor when the
+batch is on it (or is not). Reads go on meanwhile. So a disk that turns slow holds the loop up once.
+Whatever else changes the log is done by that thread too, between batches.
 """
 
 import logging
@@ -47,7 +47,8 @@ class LogWriter:
         self._is_tending = False  # the thread, or it waits to: a lock has no queue
         self._append_s = UNKNOWN_S  # the mean of the last ones
         self._done: deque[Appended | LithairError] = deque()
-        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # As a semaphore: the failure of a sync may follow a batch before that is taken.
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self.is_busy = False
 
@@ -112,7 +113,8 @@ class LogWriter:
     def _append(self, events: list[Event]) -> Appended | LithairError:
         started_s = time.monotonic()
         done = self._try(lambda: self._log.append(events))
-        self._append_s += NEWS * (time.monotonic() - started_s - self._append_s)
+        if isinstance(done, Appended):  # refusals of a full disk are quick, and tell nothing
+            self._append_s += NEWS * (time.monotonic() - started_s - self._append_s)
         return done
 
     # In the thread

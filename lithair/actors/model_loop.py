@@ -1,6 +1,7 @@
 """The loop of a model process: drain, decide, hand to the disk, answer; around a pure state.
 
-Law: reads are answered from the committed state, and wait for no slow disk. Writes gather while one
+Law: reads are answered from the committed state, and don't wait for a disk that is known to be slow
+(`log_writer`). Writes gather while one
 batch is being synced, and are decided together when it is committed. An answer to a write leaves
 only after its batch is on the disk.
 """
@@ -205,10 +206,14 @@ class ModelLoop:
         self._submitted_s = time.monotonic()
         self._child.pending, self._child.detail = True, SYNCING
         done = self._writer.submit(plan.events)
-        if done is not None:
-            if not self._child.stopping:
-                self._receive(monotonic_ms())  # what came meanwhile tells how many are unanswered
-            self._take(done)
+        if done is None:
+            return
+        seconds = time.monotonic() - self._submitted_s
+        self._child.detail = ""
+        if not self._child.stopping:
+            self._receive(monotonic_ms())  # what came meanwhile tells how many are unanswered
+            self._has_upkeep = True  # some of it may be upkeep's, which may have had its turn
+        self._take(done, seconds)
 
     def _decidable(self, batch: list[Command], wall_ms: int) -> list[Command]:
         """Give the commands that can be decided; the others are refused."""
@@ -226,14 +231,13 @@ class ModelLoop:
     def _take_committed(self) -> None:
         done = self._writer.take()
         if done is not None:
-            self._take(done)
+            self._take(done, time.monotonic() - self._submitted_s)
 
-    def _take(self, done: Appended | LithairError) -> None:
-        """Take in what became of the batch that the disk had."""
+    def _take(self, done: Appended | LithairError, seconds: float) -> None:
+        """Take in what became of the batch that the disk had for so long."""
         if isinstance(done, Appended):
             assert self._plan is not None
             kinds = [event.kind for event in self._plan.events]
-            seconds = time.monotonic() - self._submitted_s
             self._counting.committed(kinds, seconds)
             self._waiting.committed(len(self._plan.outcomes), seconds)
             self._commit(done)

@@ -10,7 +10,7 @@ import pytest
 from lithair.actors.log_writer import SYNC_INTERVAL_S, LogWriter
 from lithair.core.event import Event, EventKind
 from lithair.core.schema import schema_of
-from lithair.errors import LithairError
+from lithair.errors import LithairError, StorageFull, SyncFailed
 from lithair.storage.event_log import Appended, Durability, EventLog, LogOptions, LogStamp
 from tests.actors.serving import Note
 from tests.support.simulated_files import SimulatedFiles
@@ -145,6 +145,34 @@ def test_a_batch_comes_after_what_was_asked_before_it() -> None:
     go_on.set()
     assert isinstance(taken(writer), Appended)
     assert seen == [before]
+    writer.close()
+    log.close()
+
+
+def test_a_sync_that_fails_right_behind_a_batch_is_told_of_after_it() -> None:
+    log, writer = started()
+
+    def fail() -> None:
+        raise SyncFailed("no such luck")
+
+    writer.submit([note(1)])
+    writer.ask(fail)
+    wait_until(lambda: "log-writer" not in {one.name for one in threading.enumerate()}, "its end")
+    assert isinstance(taken(writer), Appended)
+    assert isinstance(taken(writer), SyncFailed)
+    writer.close()
+    log.close()
+
+
+def test_refusals_of_a_full_disk_do_not_make_it_a_quick_one() -> None:
+    disk = SimulatedFiles()
+    log, writer = started("always", disk)
+    disk.capacity_bytes = disk.used_bytes()
+    for _ in range(BATCHES):
+        assert isinstance(appended(writer, [note(1)]), StorageFull)
+    disk.capacity_bytes = 1 << 40
+    assert writer.submit([note(1)]) is None
+    assert isinstance(taken(writer), Appended)
     writer.close()
     log.close()
 
