@@ -1,9 +1,9 @@
 """The loop of a model process: drain, decide, hand to the disk, answer; around a pure state.
 
 Law: reads are answered from the committed state, and don't wait for a disk that is known to be slow
-(`log_writer`). Writes gather while one
-batch is being synced, and are decided together when it is committed. An answer to a write leaves
-only after its batch is on the disk.
+(`log_writer`). Writes gather while one batch is being synced, and are decided when it is committed,
+all together or half of them (`write_queue`). An answer to a write leaves only after its batch is on
+the disk.
 """
 
 import logging
@@ -117,7 +117,7 @@ class ModelLoop:
         if self.jobs or self._has_upkeep or self._server.has_released():
             return 0
         if self._waiting and self._plan is None:
-            return 0  # the batch before came to nothing, so nothing wakes us for these
+            return 0  # the other half: no disk's answer will wake us for it
         return PARKED_MS if self._parked() else IDLE_MS
 
     # Requests
